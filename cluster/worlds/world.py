@@ -1,0 +1,166 @@
+"""The `World`: where nodes run and what can be done to them; the harness speaks to nothing else.
+
+`sim` and `local` (later `docker`, `ssh`) implement it and pass one contract suite. A world also owns
+time and concurrency, so that one interpreter and one set of clients serve simulated and real time:
+everything that waits is written as ``async def`` over the few awaitables here and never imports asyncio.
+
+Capabilities are words: ``kill power pause cut delay loss crash-points inspect ...``; what a scenario
+needs beyond them is refused before anything starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from cluster.trace import Event
+
+__all__ = ["Connection", "CrashOrder", "Mailbox", "Reply", "Request", "Timeline", "World"]
+
+Item = TypeVar("Item")
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """What a client asks one node: `kind` names the call (`cluster.node.requests` lists them), `body` its arguments."""
+
+    kind: str
+    body: dict[str, Any]
+    group: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """What came back.
+
+    `status`: ``ok``; ``refused`` (definite: it had no effect); ``unknown`` (it may have had one: timeout, connection lost
+    after sending, node died). `code` is the admin status word (``FailedPrecondition`` ...) or the error class,
+    `message` words for people, `leader` a hint, `value` the result.
+    """
+
+    status: str
+    value: Any = None
+    code: str = ""
+    message: str = ""
+    leader: str = ""
+
+    @property
+    def definite(self) -> bool:
+        """Whether the outcome is known."""
+        return self.status != "unknown"
+
+
+class Connection(Protocol):
+    """A client's line to one node. Owned by one process at a time."""
+
+    node: str
+
+    async def call(self, request: Request, timeout_ns: int) -> Reply:
+        """Send and wait. Never raises for anything that happens to the node or the network."""
+
+    def close(self) -> None:
+        """Drop the line; a call still open ends ``unknown``."""
+
+
+class Mailbox(Protocol, Generic[Item]):
+    """An unbounded queue between coroutines of one world."""
+
+    def put(self, item: Item) -> None:
+        """Append; wakes the reader."""
+
+    async def get(self, until_ns: int | None) -> Item | None:
+        """Return the next item, or None when world time reaches `until_ns` first (None: wait for ever)."""
+
+
+class Timeline(Protocol):
+    """Time and concurrency of a world."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the run started."""
+
+    async def sleep(self, duration_ns: int) -> None:
+        """Wait."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run beside the caller. An exception in it ends the run as an internal error."""
+
+    def mailbox(self) -> Mailbox[Any]:
+        """A fresh mailbox."""
+
+
+class CrashOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Arms a crash point: strike at the `nth` matching pass from now on.
+
+    `opcode` -1 and `role` ``""`` match everything. `action`: ``kill``, ``power``, ``stall`` (`stall_ns`).
+    """
+
+    point: str
+    nth: int = 1
+    opcode: int = -1
+    role: str = ""
+    action: str = "kill"
+    stall_ns: int = 0
+    group: int = 0
+
+
+class World(Timeline, Protocol):
+    """A place where a cluster runs. All methods that act return when the act is done.
+
+    Acting on a node in the wrong state (killing a dead one) does nothing. Whatever was changed on links, clocks
+    and disks is undone by `heal`, `resume` and `down`.
+    """
+
+    name: str
+    nodes: tuple[str, ...]
+    capabilities: frozenset[str]
+
+    async def up(self) -> None:
+        """Bring every node up and wait until each answers. Raises WorldFailed with the tail of the node's log."""
+
+    async def down(self) -> None:
+        """End everything and undo everything; safe to call at any time, twice too."""
+
+    def running(self, node: str) -> bool:
+        """Whether the node's process exists (paused ones do)."""
+
+    async def start(self, node: str, **changes: Any) -> None:
+        """Start a node that is down, with configuration `changes` from now on; returns when it serves, halts or dies."""
+
+    async def kill(self, node: str) -> None:
+        """SIGKILL: page cache survives."""
+
+    async def power_loss(self, node: str) -> None:
+        """Kill, and forget everything not fsynced (in `sim` a random subset of un-synced sectors survives)."""
+
+    async def pause(self, node: str) -> None:
+        """SIGSTOP."""
+
+    async def resume(self, node: str) -> None:
+        """SIGCONT."""
+
+    async def cut(self, links: Sequence[tuple[str, str]]) -> None:
+        """Drop everything from first to second of each pair, from now on, replacing earlier cuts."""
+
+    async def heal(self) -> None:
+        """Undo every network fault."""
+
+    async def arm(self, node: str, order: CrashOrder) -> None:
+        """Arm a crash point on a running node; orders die with the process."""
+
+    async def disarm(self, node: str) -> None:
+        """Forget every order of the node that has not struck."""
+
+    async def wait_exit(self, node: str, timeout_ns: int) -> int | None:
+        """Wait until the node's process is gone; its exit code (78: halted, -9: killed), or None after the timeout."""
+
+    def connect(self, node: str) -> Connection:
+        """A new line to a node; costs nothing until the first call."""
+
+    async def inspect(self, node: str, group: int = 0) -> dict[str, Any] | None:
+        """The node's live state (O6), or None when it does not answer."""
+
+    async def disk_dump(self, node: str) -> dict[str, Any]:
+        """Read the stopped node's disk without recovery (O5)."""
+
+    def trace(self) -> Sequence[Event]:
+        """All events so far, in time order."""
