@@ -39,7 +39,7 @@ class _Fact(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", kw_o
 
 
 class Started(_Fact, tag="started"):
-    """A node finished opening one group: recovery, restore and replay are behind it.
+    """A node opened one group: recovery and restore are behind it, the replay of committed entries follows.
 
     `have` is the durable applied index found on disk, `snapshot_index` the newest usable snapshot's
     index (0: none), `restored` whether the store was rebuilt from that snapshot, `last_index` the end of the log,

@@ -13,41 +13,12 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-import msgspec
-
+from cluster.node.requests import CrashOrder, Reply, Request
 from cluster.trace import Event
 
 __all__ = ["Connection", "CrashOrder", "Mailbox", "Reply", "Request", "Timeline", "World"]
 
 Item = TypeVar("Item")
-
-
-class Request(msgspec.Struct, frozen=True, array_like=True):
-    """What a client asks one node: `kind` names the call (`cluster.node.requests` lists them), `body` its arguments."""
-
-    kind: str
-    body: dict[str, Any]
-    group: int = 0
-
-
-class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """What came back.
-
-    `status`: ``ok``; ``refused`` (definite: it had no effect); ``unknown`` (it may have had one: timeout, connection lost
-    after sending, node died). `code` is the admin status word (``FailedPrecondition`` ...) or the error class,
-    `message` words for people, `leader` a hint, `value` the result.
-    """
-
-    status: str
-    value: Any = None
-    code: str = ""
-    message: str = ""
-    leader: str = ""
-
-    @property
-    def definite(self) -> bool:
-        """Whether the outcome is known."""
-        return self.status != "unknown"
 
 
 class Connection(Protocol):
@@ -86,21 +57,6 @@ class Timeline(Protocol):
 
     def mailbox(self) -> Mailbox[Any]:
         """A fresh mailbox."""
-
-
-class CrashOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Arms a crash point: strike at the `nth` matching pass from now on.
-
-    `opcode` -1 and `role` ``""`` match everything. `action`: ``kill``, ``power``, ``stall`` (`stall_ns`).
-    """
-
-    point: str
-    nth: int = 1
-    opcode: int = -1
-    role: str = ""
-    action: str = "kill"
-    stall_ns: int = 0
-    group: int = 0
 
 
 class World(Timeline, Protocol):

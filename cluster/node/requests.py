@@ -1,0 +1,88 @@
+"""What may be asked of a node, and what it answers. Data only.
+
+Kinds of requests (`Request.kind`) and their `body`:
+
+========================  ==========================================================================
+``kv``                    ``client``, ``sequence``, ``op`` (put, delete, cas, append), ``key``, ``value``, ``expected``
+``get``                   ``key``; linearizable, any node answers
+``status``                nothing; role, term, leader, applied, commit of each group
+``admin.<Method>``        the public admin surface of the encryption design; mutators stay closed
+``inspect.state``         nothing; live state O6 of one group
+``inspect.register``      ``dek_id``, ``full_node_id``, ``epoch``; passes the leader's check
+``inspect.propose_raw``   ``payload`` (bytes); skips gate and check
+``inspect.snapshot``      nothing; starts a local snapshot
+``crash.arm``             the fields of `CrashOrder`
+``crash.disarm``          nothing
+========================  ==========================================================================
+
+``inspect.*`` and ``crash.*`` are answered only by a node that was started with them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ["CrashOrder", "Reply", "Request", "Status", "ok", "refused", "unknown"]
+
+Status = Literal["ok", "refused", "unknown"]
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """What a client asks one node: `kind` names the call, `body` its arguments."""
+
+    kind: str
+    body: dict[str, Any]
+    group: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """What came back.
+
+    `status`: ``ok``; ``refused`` (definite: it had no effect); ``unknown`` (it may have had one: timeout, connection
+    lost after sending, node died). `code` is the admin status word (``FailedPrecondition`` ...) or an error class,
+    `message` words for people, `leader` a hint, `value` the result.
+    """
+
+    status: Status
+    value: Any = None
+    code: str = ""
+    message: str = ""
+    leader: str = ""
+
+    @property
+    def definite(self) -> bool:
+        """Whether the outcome is known."""
+        return self.status != "unknown"
+
+
+class CrashOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Arms a crash point: strike at the `nth` matching pass from now on.
+
+    `opcode` -1 and `role` ``""`` match everything. `action`: ``kill``, ``power``, ``stall`` (for `stall_ns`), and for
+    points that name a failure of the store ``error``.
+    """
+
+    point: str
+    nth: int = 1
+    opcode: int = -1
+    role: str = ""
+    action: Literal["kill", "power", "stall", "error"] = "kill"
+    stall_ns: int = 0
+    group: int = 0
+
+
+def ok(value: Any = None) -> Reply:
+    """It took effect."""
+    return Reply(status="ok", value=value)
+
+
+def refused(code: str, message: str, *, leader: str = "") -> Reply:
+    """It certainly had no effect."""
+    return Reply(status="refused", code=code, message=message, leader=leader)
+
+
+def unknown(code: str, message: str) -> Reply:
+    """Nobody knows."""
+    return Reply(status="unknown", code=code, message=message)
