@@ -15,7 +15,7 @@ from cluster.node.requests import CrashOrder
 from cluster.storage.disk import Disk
 from cluster.trace import Event, FalseClaim, HitPoint
 
-__all__ = ["CATALOGUE", "FAILURE_POINTS", "NodeProbe", "Strike", "UnknownCrashPoint"]
+__all__ = ["CATALOGUE", "FAILURE_POINTS", "NodeProbe", "Strike", "UnknownCrashPoint", "check_order"]
 
 CATALOGUE: dict[str, str] = {
     "wal.before_append": "an entry or vote is about to be written to the log",
@@ -69,6 +69,17 @@ class UnknownCrashPoint(ValueError):
     """The plan names a crash point that does not exist; the message lists what is near it."""
 
 
+def check_order(order: CrashOrder) -> None:
+    """Raise UnknownCrashPoint for an order that names no crash point or an action its point cannot have."""
+    if order.point not in CATALOGUE:
+        family = order.point.split(".")[0]
+        near = [name for name in CATALOGUE if name.split(".")[0] == family] or list(CATALOGUE)
+        raise UnknownCrashPoint(f"no crash point {order.point!r}; there are {', '.join(near)}")
+    if (order.action == "error") != (order.point in FAILURE_POINTS):
+        allowed = "error" if order.point in FAILURE_POINTS else "kill, power or stall"
+        raise UnknownCrashPoint(f"crash point {order.point!r} takes the action {allowed}")
+
+
 class Strike(Protocol):
     """Ends or stalls the node at an armed point: raises `Crash`, ends the process, or returns after a stall."""
 
@@ -105,11 +116,7 @@ class NodeProbe:
         self._orders: list[tuple[CrashOrder, list[int]]] = []
 
     def arm(self, order: CrashOrder) -> None:
-        """Add an order. Raises UnknownCrashPoint."""
-        if order.point not in CATALOGUE:
-            family = order.point.split(".")[0]
-            near = [name for name in CATALOGUE if name.split(".")[0] == family] or list(CATALOGUE)
-            raise UnknownCrashPoint(f"no crash point {order.point!r}; there are {', '.join(near)}")
+        """Add an order that `check_order` has passed."""
         self._orders.append((order, [order.nth]))
 
     def disarm(self) -> None:
@@ -129,11 +136,13 @@ class NodeProbe:
                     return
 
     def armed(self, point: str) -> bool:
-        """See `cluster.probe.Probe`."""
-        return any(
-            order.point == point and left[0] == 1 and self._matches(order)
-            for order, left in self._orders
-        ) or (self._orders != [] and self._count_down(point))
+        """See `cluster.probe.Probe`. A point that is only asked about counts a pass that does not strike here."""
+        for order, left in self._orders:
+            if order.point == point and self._matches(order):
+                if left[0] == 1:
+                    return True
+                left[0] -= 1
+        return False
 
     def claim(self, durable_id: str, path: str) -> None:
         """See `cluster.probe.Probe`; a false claim becomes one `FalseClaim` event."""
@@ -160,13 +169,6 @@ class NodeProbe:
 
     def _matches(self, order: CrashOrder) -> bool:
         return order.opcode in (-1, self.opcode) and order.role in ("", self.role)
-
-    def _count_down(self, point: str) -> bool:
-        """A point that is only asked about, not passed, still counts its passes; it does not strike yet."""
-        for order, left in self._orders:
-            if order.point == point and self._matches(order) and left[0] > 1:
-                left[0] -= 1
-        return False
 
     def _hit(self, order: CrashOrder) -> None:
         self.emit(

@@ -1,0 +1,416 @@
+"""One raft group of a node: the order of work between raft, disk, state machine and outbox.
+
+The order is the law (`cluster.raft.ready` states it, specification §3.5 lists what is durable when), and
+this is the only place that carries it out. Pure: time comes in with every call, effects leave through the outbox the
+moment they may, so a crash keeps what has left and loses what has not.
+
+A call from outside only steps raft; `work` then does everything that became ready. That is where requests
+that arrived together share one fsync.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from cluster.machine.machine import Outcome
+from cluster.machine.parts import Parts
+from cluster.node.config import NodeConfig
+from cluster.node.crash_points import NodeProbe
+from cluster.node.recovery import Opened, open_group
+from cluster.node.requests import Reply, ok, refused, unknown
+from cluster.node.snapshots import install_received, take_snapshot
+from cluster.raft.core import Raft
+from cluster.raft.messages import Entry, Message
+from cluster.raft.ready import Ready
+from cluster.storage.disk import Disk
+from cluster.trace import Appended, Committed, Halted, RoleChanged
+
+__all__ = ["NodeHalted", "Outbox", "Replica"]
+
+_KV_OPCODES = (0x00, 0x01)
+
+
+class NodeHalted(Exception):
+    """A replica halted while applying an entry: the process must end with exit code 78 (specification §4).
+
+    `line` is the one JSON object that goes to the last line of standard error.
+    """
+
+    exit_code = 78
+
+    def __init__(self, *, group: int, index: int, opcode: int, error_class: str, message: str) -> None:
+        super().__init__(f"group {group} halted at entry {index}: {error_class}: {message}")
+        self.group = group
+        self.index = index
+        self.opcode = opcode
+        self.error_class = error_class
+        self.message = message
+
+    @property
+    def line(self) -> str:
+        """The JSON object."""
+        return json.dumps(
+            {
+                "event": "apply_halt",
+                "group": self.group,
+                "index": self.index,
+                "opcode": self.opcode,
+                "error_class": self.error_class,
+                "message": self.message,
+            }
+        )
+
+
+class Outbox(Protocol):
+    """Where effects leave a node, in order."""
+
+    def send(self, group: int, message: Message) -> None:
+        """Send a message to a peer (`message.to`)."""
+
+    def complete(self, request: int, reply: Reply) -> None:
+        """Answer local request number `request`."""
+
+
+class Replica:
+    """See the module. Opening one recovers the disk and replays what is known committed; it may raise `NodeHalted`."""
+
+    def __init__(
+        self,
+        *,
+        config: NodeConfig,
+        group: int,
+        disk: Disk,
+        parts: Parts,
+        probe: NodeProbe,
+        outbox: Outbox,
+        opened: Opened,
+    ) -> None:
+        self.group = group
+        self.config = config
+        self.probe = probe
+        self.parts = parts
+        self.disk = disk
+        self.journal = opened.journal
+        self.files = opened.files
+        self.directory = opened.directory
+        self.machine = opened.machine
+        self.raft: Raft = opened.raft
+        self.snapshot_index = opened.snapshot_index
+        self.halted: NodeHalted | None = None
+        self._outbox = outbox
+        self._proposals: dict[int, tuple[int, int]] = {}
+        """Log index -> (term, request) of proposals made here and not applied yet."""
+        self._reads: dict[int, bytes] = {}
+        """Request -> key of reads that wait for their index."""
+        self._due_reads: list[tuple[int, int]] = []
+        """(index, request) of reads confirmed by raft and not applied far enough yet."""
+        self._snapshot_job: Iterator[None] | None = None
+        self._seen_role = ("", 0)
+        self._seen_commit = 0
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        config: NodeConfig,
+        group: int,
+        disk: Disk,
+        parts: Parts,
+        probe: NodeProbe,
+        outbox: Outbox,
+        below: Callable[[int], int],
+        now_ns: int,
+    ) -> Replica:
+        """Recover group `group` from `disk` and replay. Raises NodeHalted and the refusals of `recovery`."""
+        opened = open_group(
+            config=config, group=group, disk=disk, parts=parts, probe=probe, below=below, now_ns=now_ns
+        )
+        replica = cls(
+            config=config, group=group, disk=disk, parts=parts, probe=probe, outbox=outbox, opened=opened
+        )
+        try:
+            replica.work(now_ns)
+        except BaseException:
+            replica.abandon()
+            raise
+        return replica
+
+    # -- what comes in ---------------------------------------------------------------------------
+
+    def receive(self, message: Message, now_ns: int) -> None:
+        """Take a peer's message; `work` afterwards."""
+        self.raft.step(message, now_ns)
+
+    def wake(self, now_ns: int) -> None:
+        """Do what is due: elections, heartbeats, the next piece of a snapshot."""
+        if now_ns >= self.raft.deadline_ns:
+            self.raft.wake(now_ns)
+
+    def deadline_ns(self, now_ns: int) -> int:
+        """When `wake` is needed next."""
+        return now_ns if self._snapshot_job is not None else self.raft.deadline_ns
+
+    def propose(self, request: int, payload: bytes, now_ns: int) -> None:
+        """Propose a framed payload for `request`; the answer comes when it is applied here. Raises what raft raises."""
+        index, term = self.raft.propose(payload, now_ns)
+        self._proposals[index] = (term, request)
+
+    def read(self, request: int, key: bytes, now_ns: int) -> None:
+        """Answer `request` with the linearizable value of `key`. Raises NotLeader when no leader is known."""
+        self._reads[request] = key
+        self.raft.read(request, now_ns)
+
+    def forget(self, request: int) -> None:
+        """The client of `request` is gone."""
+        self._reads.pop(request, None)
+
+    # -- the work ---------------------------------------------------------------------------------
+
+    def work(self, now_ns: int) -> None:
+        """Do everything raft has ready, then one piece of a snapshot in progress. Raises NodeHalted."""
+        raft = self.raft
+        while raft.has_ready():
+            self._handle(raft.ready(), now_ns)
+        if self._snapshot_job is not None:
+            self._continue_snapshot()
+        elif self._snapshot_due():
+            self.start_snapshot()
+
+    def _handle(self, ready: Ready, now_ns: int) -> None:
+        """One round of `cluster.raft.ready`, in its order."""
+        send = self._outbox.send
+        group = self.group
+        if self.probe.tracing:
+            self._trace_role()
+        for message in ready.messages_now:
+            send(group, message)
+        for chunk in ready.chunks:
+            self.files.spool_write(chunk.meta.index, chunk.offset, chunk.data)
+            self.probe.reach("inst.spooling")
+        if ready.install is not None:
+            self._abandon_proposals()
+            self._snapshot_job = None
+            install_received(self, ready.install)
+        if ready.entries or ready.hard_state is not None:
+            self.journal.write(ready.entries, ready.hard_state, sync=ready.must_sync)
+            if ready.entries and self.probe.tracing:
+                self._trace_appended(ready.entries, durable=ready.must_sync)
+        for message in ready.messages_after:
+            send(group, message)
+        self.raft.advance(ready, now_ns)
+        if self.probe.tracing:
+            self._trace_role()
+        if ready.committed:
+            self.probe.reach("eng.after_send_before_apply")
+            self._apply(ready.committed)
+        for state in ready.reads:
+            self._due_reads.append((state.index, state.request))
+        for request in ready.lost_reads:
+            if self._reads.pop(request, None) is not None:
+                self._outbox.complete(request, refused("Unavailable", "no leader confirms the read now"))
+        if self._due_reads:
+            self._answer_reads()
+
+    def _apply(self, committed: Sequence[Entry]) -> None:
+        """Apply in order; consecutive KV entries share one synced batch, a registration stands by itself."""
+        probe = self.probe
+        machine = self.machine
+        if probe.tracing and committed[-1].index > self._seen_commit:
+            self._trace_committed(committed[-1])
+        run: list[tuple[Entry, Outcome]] = []
+        for entry in committed:
+            data = entry.data
+            opcode = data[9] if len(data) > 9 and data[0] == 1 else -1
+            probe.index = entry.index
+            probe.opcode = opcode
+            staged = opcode in _KV_OPCODES
+            if run and not staged:
+                self._finish(run)
+                run = []
+                probe.index = entry.index
+                probe.opcode = opcode
+            probe.reach("eng.before_apply")
+            outcome = machine.apply(entry)
+            run.append((entry, outcome))
+            if outcome.halt:
+                self._finish(run[:-1])
+                self._halt(entry, outcome)
+            if not staged:
+                self._finish(run)
+                run = []
+        self._finish(run)
+        probe.index = 0
+        probe.opcode = -1
+
+    def _finish(self, run: Sequence[tuple[Entry, Outcome]]) -> None:
+        """Make the effects of `run` durable, move the applied index, tell the proposers."""
+        if not run:
+            return
+        probe = self.probe
+        failure = self.machine.flush()
+        if failure is not None:
+            self._halt(run[0][0], failure)
+        for entry, outcome in run:
+            probe.index = entry.index
+            probe.opcode = outcome.opcode
+            if probe.tracing:
+                self._trace_applied(entry, outcome)
+            probe.reach("eng.after_apply_before_set_applied")
+            self.raft.applied_to(entry.index)
+            probe.reach("eng.after_set_applied_before_resolve")
+            self._resolve(entry, outcome)
+            probe.reach("eng.after_resolve")
+
+    def _resolve(self, entry: Entry, outcome: Outcome) -> None:
+        waiting = self._proposals.pop(entry.index, None)
+        if waiting is None:
+            return
+        term, request = waiting
+        if term != entry.term:
+            reply = refused("Aborted", "another leader's entry took this place in the log")
+        elif outcome.error_class:
+            reply = refused(outcome.error_class, outcome.message)
+        else:
+            reply = ok({"index": entry.index, "decision": outcome.decision, "result": outcome.result})
+        self._outbox.complete(request, reply)
+
+    def _halt(self, entry: Entry, outcome: Outcome) -> None:
+        """Stop applying: the applied index stays below, the commit index is persisted so that the next start halts too."""
+        probe = self.probe
+        if probe.tracing:
+            self._trace_applied(entry, outcome)
+            probe.emit(
+                Halted(
+                    node=self.config.name,
+                    incarnation=self.config.incarnation,
+                    group=self.group,
+                    index=entry.index,
+                    opcode=outcome.opcode,
+                    error_class=outcome.error_class,
+                    message=outcome.message,
+                )
+            )
+        probe.reach("eng.halt")
+        self.journal.write((), self.raft.hard_state(), sync=True)
+        self.halted = NodeHalted(
+            group=self.group,
+            index=entry.index,
+            opcode=outcome.opcode,
+            error_class=outcome.error_class,
+            message=outcome.message,
+        )
+        raise self.halted
+
+    def _answer_reads(self) -> None:
+        applied = self.machine.applied
+        waiting = []
+        for index, request in self._due_reads:
+            if index > applied:
+                waiting.append((index, request))
+                continue
+            key = self._reads.pop(request, None)
+            if key is not None:
+                self._outbox.complete(request, ok({"value": self.machine.read(key)}))
+        self._due_reads = waiting
+
+    def _abandon_proposals(self) -> None:
+        for _, request in self._proposals.values():
+            self._outbox.complete(request, unknown("Unavailable", "a snapshot replaced this part of the log"))
+        self._proposals.clear()
+
+    # -- snapshots --------------------------------------------------------------------------------
+
+    def start_snapshot(self) -> bool:
+        """Begin a local snapshot; False when one runs, nothing is new or the replica is still recovering."""
+        if (
+            self._snapshot_job is not None
+            or self.machine.recovering
+            or self.machine.applied <= self.snapshot_index
+        ):
+            return False
+        self._snapshot_job = take_snapshot(self)
+        return True
+
+    def _snapshot_due(self) -> bool:
+        threshold = self.config.snapshot_threshold
+        return (
+            threshold > 0
+            and self.machine.applied - self.snapshot_index >= threshold
+            and not self.machine.recovering
+        )
+
+    def _continue_snapshot(self) -> None:
+        job = self._snapshot_job
+        if job is not None and next(job, "done") == "done":
+            self._snapshot_job = None
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop cleanly: the commit index is persisted, files are closed."""
+        self.journal.write((), self.raft.hard_state(), sync=True)
+        self.machine.store.close()
+        self.journal.close()
+
+    def abandon(self) -> None:
+        """Let go of everything after a crash or a failure, writing nothing."""
+        self.machine.store.abandon()
+        self.journal.close()
+
+    # -- the trace --------------------------------------------------------------------------------
+
+    def _trace_role(self) -> None:
+        raft = self.raft
+        role = (raft.role, raft.term)
+        if role != self._seen_role:
+            self._seen_role = role
+            self.probe.role = raft.role
+            self.probe.emit(
+                RoleChanged(
+                    node=self.config.name,
+                    incarnation=self.config.incarnation,
+                    group=self.group,
+                    role=raft.role,
+                    term=raft.term,
+                    last_index=raft.last_index,
+                    last_term=raft.last_term,
+                )
+            )
+
+    def _trace_appended(self, entries: Sequence[Entry], *, durable: bool) -> None:
+        self.probe.emit(
+            Appended(
+                node=self.config.name,
+                incarnation=self.config.incarnation,
+                group=self.group,
+                entries=tuple((entry.index, entry.term, entry.data) for entry in entries),
+                durable=durable,
+            )
+        )
+
+    def _trace_committed(self, entry: Entry) -> None:
+        self._seen_commit = entry.index
+        self.probe.emit(
+            Committed(
+                node=self.config.name,
+                incarnation=self.config.incarnation,
+                group=self.group,
+                index=entry.index,
+                term=entry.term,
+            )
+        )
+
+    def _trace_applied(self, entry: Entry, outcome: Outcome) -> None:
+        self.probe.emit(
+            outcome.event(
+                node=self.config.name,
+                incarnation=self.config.incarnation,
+                group=self.group,
+                term=entry.term,
+                replay=False,
+                digest=zlib.crc32(entry.data),
+            )
+        )

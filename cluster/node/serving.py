@@ -1,0 +1,160 @@
+"""Requests of clients, administrators and inspectors: a table from kind to what is done.
+
+Decides who may ask what and turns refusals into replies; the replica does the work. The public admin surface
+stays closed at this stage (specification §6.2, head). Inspection and crash points answer only where the node was started
+with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cluster.encryption.payloads import Registration
+from cluster.machine.admin_gate import answer_admin
+from cluster.machine.entries import encode_entry, encode_registration_payload
+from cluster.machine.kv_requests import KvRequest, encode_kv
+from cluster.machine.leader_check import LeaderCheck, RegistrationRefused
+from cluster.node.config import NodeConfig
+from cluster.node.crash_points import UnknownCrashPoint, check_order
+from cluster.node.requests import CrashOrder, Reply, Request, ok, refused
+from cluster.raft.core import NotLeader, TooManyInFlight
+
+if TYPE_CHECKING:
+    from cluster.node.replica import Outbox, Replica
+
+__all__ = ["Serving"]
+
+
+class Serving:
+    """Serves requests on the replicas of one node."""
+
+    def __init__(self, config: NodeConfig, replicas: Mapping[int, Replica], outbox: Outbox) -> None:
+        self._config = config
+        self._replicas = replicas
+        self._outbox = outbox
+
+    def request(self, number: int, request: Request, now_ns: int) -> None:
+        """Take request `number`; its reply comes through the outbox, now or later."""
+        replica = self._replicas.get(request.group)
+        reply: Reply | None
+        if replica is None:
+            reply = refused("InvalidArgument", f"there is no group {request.group} here")
+        else:
+            try:
+                reply = self._dispatch(replica, number, request, now_ns)
+            except NotLeader as error:
+                reply = refused("NotLeader", str(error), leader=error.leader)
+            except TooManyInFlight as error:
+                reply = refused("Unavailable", str(error))
+            except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+                reply = refused("InvalidArgument", f"{request.kind}: {type(error).__name__}: {error}")
+        if reply is not None:
+            self._outbox.complete(number, reply)
+
+    def _dispatch(self, replica: Replica, number: int, request: Request, now_ns: int) -> Reply | None:
+        kind = request.kind
+        if kind.startswith("admin."):
+            return answer_admin(kind.removeprefix("admin."), request.body)
+        call = _CALLS.get(kind)
+        if call is None:
+            return refused("InvalidArgument", f"no request {kind!r}; there are {', '.join(_CALLS)}")
+        if kind.startswith("inspect.") and not self._config.inspection:
+            return refused("PermissionDenied", "this node was started without inspection")
+        if kind.startswith("crash.") and not self._config.crash_points:
+            return refused("PermissionDenied", "this node was started without crash points")
+        return call(self, replica, number, request.body, now_ns)
+
+    def state(self, group: int) -> dict[str, Any]:
+        """Live state O6 of one group; plain data."""
+        replica = self._replicas[group]
+        raft = replica.raft
+        machine = replica.machine
+        return {
+            "node": self._config.name,
+            "incarnation": self._config.incarnation,
+            "group": group,
+            "role": raft.role,
+            "term": raft.term,
+            "leader": raft.leader,
+            "commit": raft.commit,
+            "applied": machine.applied,
+            "durable_applied": machine.store.applied_index(),
+            "first_index": raft.first_index,
+            "last_index": raft.last_index,
+            "snapshot_index": replica.snapshot_index,
+            "recovering": machine.recovering,
+            "state_hash": machine.state_hash(),
+            "rows": {key.hex(): value.hex() for key, value in machine.registry_rows()},
+        }
+
+    # -- one method per kind -----------------------------------------------------------------------
+
+    def _kv(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
+        payload = encode_kv(msgspec.convert(body, KvRequest))
+        replica.propose(number, encode_entry(number, payload), now_ns)
+
+    def _get(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
+        replica.read(number, str(body["key"]).encode(), now_ns)
+
+    def _status(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
+        raft = replica.raft
+        return ok(
+            {
+                "node": self._config.name,
+                "role": raft.role,
+                "term": raft.term,
+                "leader": raft.leader,
+                "commit": raft.commit,
+                "applied": replica.machine.applied,
+            }
+        )
+
+    def _inspect(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
+        return ok(self.state(replica.group))
+
+    def _register(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply | None:
+        """Propose a registration that the leader's check lets pass (specification, head: "Who may register")."""
+        registration = msgspec.convert(body, Registration)
+        refusal = replica.refuse_registration(registration)
+        if refusal is not None:
+            return refusal
+        replica.propose(number, encode_entry(number, encode_registration_payload(registration)), now_ns)
+        return None
+
+    def _propose_raw(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
+        payload = body["payload"]
+        replica.propose(number, encode_entry(number, bytes.fromhex(payload)), now_ns)
+
+    def _snapshot(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
+        return ok({"started": replica.start_snapshot()})
+
+    def _arm(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
+        order = msgspec.convert(body, CrashOrder)
+        try:
+            check_order(order)
+        except UnknownCrashPoint as error:
+            return refused("InvalidArgument", str(error))
+        replica.probe.arm(order)
+        return ok()
+
+    def _disarm(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
+        replica.probe.disarm()
+        return ok()
+
+
+_Call = Callable[[Serving, "Replica", int, dict[str, Any], int], Reply | None]
+
+_CALLS: dict[str, _Call] = {
+    "kv": Serving._kv,
+    "get": Serving._get,
+    "status": Serving._status,
+    "inspect.state": Serving._inspect,
+    "inspect.register": Serving._register,
+    "inspect.propose_raw": Serving._propose_raw,
+    "inspect.snapshot": Serving._snapshot,
+    "crash.arm": Serving._arm,
+    "crash.disarm": Serving._disarm,
+}
