@@ -10,7 +10,8 @@ The promises, and no more than these:
   that file; before it a power loss may keep any subset of the written 512-byte sectors.
 * a name created, renamed or unlinked is durable only after `fsync_dir` of its directory; a rename is
   atomic: after a power loss one sees the old state or the new one, never neither.
-* a killed process loses nothing that `write` returned for.
+* a killed process loses nothing that `write` returned for;
+* un-synced entries of one directory are lost or kept one by one, in the order they were made.
 
 Paths are relative, ``/``-separated, without ``..``; ``""`` is the root of the disk.
 """
@@ -25,11 +26,15 @@ __all__ = [
     "DiskFault",
     "DiskFull",
     "File",
+    "Lines",
     "Lock",
     "LockHeld",
 ]
 
 SECTOR_BYTES = 512
+
+Lines = list[str]
+"""Plain words, one finding each. (Inside `Disk` the word `list` is a method.)"""
 
 
 class DiskFault(OSError):
@@ -93,7 +98,11 @@ class Disk(Protocol):
         """Whether a file or directory of that name is visible now."""
 
     def rename(self, source: str, target: str) -> None:
-        """Move a file over `target` (replacing a file), or a directory to a free name. Atomic."""
+        """Move a file over `target` (replacing a file), or a directory to a free name. Atomic.
+
+        Both names lie in one directory; otherwise OSError (EXDEV): no order of two directory fsyncs
+        could make the move atomic.
+        """
 
     def unlink(self, path: str) -> None:
         """Remove a file's name. Raises FileNotFoundError."""
@@ -104,17 +113,23 @@ class Disk(Protocol):
     def rmdir(self, path: str) -> None:
         """Remove an empty directory. Raises OSError (ENOTEMPTY) otherwise."""
 
-    def list(self, path: str) -> list[str]:
+    def list(self, path: str) -> Lines:
         """Return the names in a directory, sorted."""
 
     def fsync_dir(self, path: str) -> None:
         """Return when the directory's entries are on stable storage."""
 
     def lock(self, path: str) -> Lock:
-        """Take the exclusive lock file at `path`, creating it. Raises LockHeld at once if it is taken."""
+        """Take the exclusive lock file at `path`, creating it. Raises LockHeld at once if it is taken.
 
-    def unsynced(self, path: str) -> list[str]:
-        """Say in words what below `path` would not survive a power loss now (empty list: all would).
+        A lock file is no data: its entry counts as durable and is never reported by `unsynced`.
+        """
+
+    def unsynced(self, path: str) -> Lines:
+        """Say in words what of `path` would not survive a power loss now (empty list: all would).
+
+        `path` is a directory (everything below it) or one file. The entries that lead to it count: a
+        file whose name is not on stable storage does not survive, however well its bytes are synced.
 
         One line per file with un-synced bytes (``"n1/store/db-wal: bytes 4096..8192 not fsynced"``) or
         directory with un-synced entries (``"raft: entry 000002.wal not fsynced"``), sorted. A disk that

@@ -29,6 +29,12 @@ class StateStore(Protocol):
     Every method raises `StoreFailed` after a failure of the disk; from then on every call does.
     """
 
+    durable_rows: bool
+    """Whether a synced batch survives a power loss: True for the real engine, False for `MemoryStore`.
+
+    The writer registry is refused on a store without it (`UnsupportedStoreForWriterRegistry`).
+    """
+
     def batch(
         self,
         puts: Sequence[tuple[bytes, bytes]],
