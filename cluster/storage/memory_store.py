@@ -61,6 +61,10 @@ class MemoryStore:
         """See `StateStore.close`; what was in it is gone."""
         self._closed = True
 
+    def abandon(self) -> None:
+        """See `StateStore.abandon`."""
+        self._closed = True
+
     def _check(self) -> None:
         if self._closed:
             raise StoreFailed("the store is closed")

@@ -27,23 +27,12 @@ from dataclasses import dataclass
 
 from cluster.storage.disk import SECTOR_BYTES, DiskFault, DiskFull, Lines, Lock, LockHeld
 
-__all__ = ["DiskCosts", "SimDisk"]
+__all__ = ["SimDisk"]
 
 _Undo = tuple[int, int, int, bytearray]
 """One write: first byte, end, the file's length before, the bytes that stood there before."""
 
 _NOTHING = bytearray()
-
-
-@dataclass(frozen=True, slots=True)
-class DiskCosts:
-    """What one operation adds to `SimDisk.elapsed_ns`."""
-
-    read_ns: int = 0
-    write_ns: int = 0
-    fsync_ns: int = 0
-    entry_ns: int = 0
-    """Opening, creating, renaming, removing a name."""
 
 
 class _Node:
@@ -206,7 +195,7 @@ class _SimFile:
             raise _dead(self._inode)
         if disk.rules:
             length = disk.shortened(self._inode, length)
-        disk.elapsed_ns += disk.costs.read_ns
+        disk.elapsed_ns += disk.read_ns
         return bytes(self._inode.content[offset : offset + length])
 
     def write(self, offset: int, data: bytes) -> None:
@@ -233,7 +222,7 @@ class _SimFile:
             undo.append((size, end, size, _NOTHING))
             content.extend(bytes(offset - size))
             content += data
-        disk.elapsed_ns += disk.costs.write_ns
+        disk.elapsed_ns += disk.write_ns
         if full:
             raise DiskFull(errno.ENOSPC, "no space left on the disk", inode.path() or inode.name)
 
@@ -253,7 +242,7 @@ class _SimFile:
         else:
             inode.undo.append((length, size, length, _NOTHING))
             content.extend(bytes(size - length))
-        self._disk.elapsed_ns += self._disk.costs.write_ns
+        self._disk.elapsed_ns += self._disk.write_ns
 
     def size(self) -> int:
         if self._generation != self._disk.generation:
@@ -265,7 +254,7 @@ class _SimFile:
         inode = self._inode
         if self._generation != disk.generation:
             raise _dead(inode)
-        disk.elapsed_ns += disk.costs.fsync_ns
+        disk.elapsed_ns += disk.fsync_ns
         if disk.rules:
             try:
                 disk.syncing(inode.path() or inode.name)
@@ -293,13 +282,19 @@ class _SimLock:
 
 
 class SimDisk:
-    """See the module. `elapsed_ns` only grows: the time that all operations so far have taken.
+    """See the module. Every operation adds its cost to `elapsed_ns`, which its owner may set back.
 
-    A permission `mode` is accepted and forgotten: one simulated user owns everything.
+    `entry_ns` is the cost of opening, creating, renaming or removing a name. A permission `mode` is
+    accepted and forgotten: one simulated user owns everything.
     """
 
-    def __init__(self, costs: DiskCosts | None = None) -> None:
-        self.costs = costs or DiskCosts()
+    def __init__(
+        self, *, read_ns: int = 0, write_ns: int = 0, fsync_ns: int = 0, entry_ns: int = 0
+    ) -> None:
+        self.read_ns = read_ns
+        self.write_ns = write_ns
+        self.fsync_ns = fsync_ns
+        self.entry_ns = entry_ns
         self.elapsed_ns = 0
         self.generation = 0
         self.rules: list[_Rule] = []
@@ -315,7 +310,7 @@ class SimDisk:
     ) -> _SimFile:
         """See `Disk.open`."""
         directory, name = self._parent(path)
-        self.elapsed_ns += self.costs.entry_ns
+        self.elapsed_ns += self.entry_ns
         node = directory.entries.get(name)
         if node is None:
             if not create:
@@ -350,7 +345,7 @@ class SimDisk:
             replaced.parent = None
         node.name = new
         self._change(directory, (old, new, node))
-        self.elapsed_ns += self.costs.entry_ns
+        self.elapsed_ns += self.entry_ns
 
     def unlink(self, path: str) -> None:
         """See `Disk.unlink`."""
@@ -362,7 +357,7 @@ class SimDisk:
             raise IsADirectoryError(errno.EISDIR, "a directory", path)
         node.parent = None
         self._change(directory, (name, "", None))
-        self.elapsed_ns += self.costs.entry_ns
+        self.elapsed_ns += self.entry_ns
 
     def mkdir(self, path: str) -> None:
         """See `Disk.mkdir`."""
@@ -370,7 +365,7 @@ class SimDisk:
         if name in directory.entries or not name:
             raise FileExistsError(errno.EEXIST, "the name is taken", path)
         self._change(directory, ("", name, _Directory(directory, name)))
-        self.elapsed_ns += self.costs.entry_ns
+        self.elapsed_ns += self.entry_ns
 
     def rmdir(self, path: str) -> None:
         """See `Disk.rmdir`."""
@@ -380,7 +375,7 @@ class SimDisk:
         directory, name = self._parent(path)
         node.parent = None
         self._change(directory, (name, "", None))
-        self.elapsed_ns += self.costs.entry_ns
+        self.elapsed_ns += self.entry_ns
 
     def list(self, path: str) -> Lines:
         """See `Disk.list`."""
@@ -389,7 +384,7 @@ class SimDisk:
     def fsync_dir(self, path: str) -> None:
         """See `Disk.fsync_dir`."""
         node = self._directory(path)
-        self.elapsed_ns += self.costs.fsync_ns
+        self.elapsed_ns += self.fsync_ns
         if self.rules:
             self.syncing(path)
         if node.operations:
@@ -443,7 +438,12 @@ class SimDisk:
 
     def image(self) -> SimDisk:
         """Return a deep copy of the disk as it is now, without handles, locks and faults."""
-        copy = SimDisk(self.costs)
+        copy = SimDisk(
+            read_ns=self.read_ns,
+            write_ns=self.write_ns,
+            fsync_ns=self.fsync_ns,
+            entry_ns=self.entry_ns,
+        )
         copies: dict[_Node, _Node] = {self._root: copy._root}
         _copy_directory(self._root, copies)
         for node in self.dirty:

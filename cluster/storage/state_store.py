@@ -64,5 +64,11 @@ class StateStore(Protocol):
     def load(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Replace the whole content by `pairs` (meta keys included), atomically and synced."""
 
+    def abandon(self) -> None:
+        """The node died: let go of everything and touch the disk no more. Never raises.
+
+        May be called in any state, after the disk died too.
+        """
+
     def close(self) -> None:
         """Close; nothing un-synced is synced by it on purpose. A second call does nothing."""

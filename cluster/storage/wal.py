@@ -47,17 +47,9 @@ _SUFFIX = ".wal"
 class LogDamaged(Exception):
     """Records that were durable are damaged or missing; the log was refused and left as it is.
 
-    The device is at fault. This node must not vote with a shortened log: wipe its directory and let it
-    join again under a new name.
+    The device is at fault; the message names the file and the byte. This node must not vote with a
+    shortened log: wipe its directory and let it join again under a new name.
     """
-
-    def __init__(self, path: str, offset: int, why: str) -> None:
-        super().__init__(
-            f"{path}: byte {offset}: {why}; this log was durable once, so it is refused: "
-            "wipe the node and let it join again under a new name"
-        )
-        self.path = path
-        self.offset = offset
 
 
 class LogFailed(Exception):
@@ -67,8 +59,7 @@ class LogFailed(Exception):
 class WriteAheadLog:
     """See the module. Use `WriteAheadLog.open`.
 
-    `torn_bytes` is the length of the torn tail that opening cut off. `segment` is the number of the
-    segment that is written now.
+    `torn_bytes` is the length of the torn tail that opening cut off.
     """
 
     def __init__(self, disk: Disk, directory: str, probe: Probe, segment_bytes: int) -> None:
@@ -80,7 +71,7 @@ class WriteAheadLog:
         self._file: File | None = None
         self._base = 0
         self._size = 0
-        """Invariant: the next frame goes to this offset of the present segment."""
+        """Invariant: the next frame goes to this offset of the current segment."""
         self._horizon = 0
         """Invariant: every byte below this position is on stable storage."""
         self._segments: list[int] = []
@@ -92,8 +83,7 @@ class WriteAheadLog:
     ) -> tuple[WriteAheadLog, list[Record]]:
         """Open the log in `directory`, making it when there is none; return it and all its records.
 
-        A segment that has reached `segment_bytes` is followed by a new one at the next append. Raises
-        LogDamaged, or LogFailed when the disk fails.
+        Raises LogDamaged, or LogFailed when the disk fails. `segment_bytes`: see `full`.
         """
         log = cls(disk, directory, probe, segment_bytes)
         try:
@@ -104,14 +94,19 @@ class WriteAheadLog:
         return log, records
 
     @property
-    def segment(self) -> int:
+    def current_segment(self) -> int:
         """The number of the segment that the next record goes to."""
         return self._segments[-1]
 
     @property
     def segments(self) -> tuple[int, ...]:
-        """The numbers of all segments, oldest first: consecutive, the last one is `segment`."""
+        """The numbers of all segments, oldest first: consecutive, the last one is the current one."""
         return tuple(self._segments)
+
+    @property
+    def full(self) -> bool:
+        """Whether the current segment has reached `segment_bytes`: time to `roll`."""
+        return self._size >= self._segment_bytes
 
     def append(self, records: Sequence[Record], *, sync: bool) -> None:
         """Write `records` as one frame: after a power loss all of them are there or none is.
@@ -122,8 +117,6 @@ class WriteAheadLog:
         probe.reach("wal.before_append")
         file = self._usable()
         try:
-            if self._size >= self._segment_bytes:
-                file = self._begin_segment()
             frame = encode_frame(records, self._base + self._size, self._horizon)
             if probe.armed("wal.torn_tail"):
                 half = len(frame) // 2
@@ -131,7 +124,6 @@ class WriteAheadLog:
                 probe.reach("wal.torn_tail")
                 file.write(self._size + half, frame[half:])
             else:
-                probe.reach("wal.torn_tail")
                 file.write(self._size, frame)
             self._size += len(frame)
             probe.reach("wal.after_write_before_fsync")
@@ -167,12 +159,12 @@ class WriteAheadLog:
         except OSError as error:
             self._fail(error)
         self.append(records, sync=True)
-        return self.segment
+        return self.current_segment
 
     def release(self, before_segment: int) -> None:
         """Remove all segments with numbers below `before_segment`. Raises LogFailed.
 
-        The present segment always stays.
+        The current segment always stays.
         """
         self._usable()
         try:
@@ -191,14 +183,14 @@ class WriteAheadLog:
     # -- segments -----------------------------------------------------------------------------------
 
     def _begin_segment(self) -> File:
-        """Sync the present segment, then make the next one, durable and empty, and write to it."""
+        """Sync the current segment, then make the next one, durable and empty, and write to it."""
         base = self._base
         number = 1
         if self._file is not None:
             self._file.fsync()
             self._file.close()
             base += self._size
-            number = self.segment + 1
+            number = self.current_segment + 1
         file = self._disk.open(self._path(number), create=True)
         file.truncate(0)
         file.write(0, encode_segment_header(number, base))
@@ -247,7 +239,7 @@ class WriteAheadLog:
         numbers = [int(name.removesuffix(_SUFFIX)) for name in names]
         for before, after in itertools.pairwise(numbers):
             if after != before + 1:
-                raise LogDamaged(self._path(before + 1), 0, "the segment is missing")
+                raise _damaged(self._path(before + 1), 0, "the segment is missing")
         return numbers
 
     def _is_stillborn(self, path: str) -> bool:
@@ -256,7 +248,7 @@ class WriteAheadLog:
         if decode_segment_header(data) is not None:
             return False
         if len(data) > SEGMENT_HEADER_BYTES:
-            raise LogDamaged(path, 0, "the header of a segment with records is damaged")
+            raise _damaged(path, 0, "the header of a segment with records is damaged")
         self.torn_bytes += len(data)
         return True
 
@@ -265,10 +257,10 @@ class WriteAheadLog:
         data = self._read(path)
         header = decode_segment_header(data)
         if header is None or header[0] != number:
-            raise LogDamaged(path, 0, "the segment's header is damaged")
+            raise _damaged(path, 0, "the segment's header is damaged")
         base = header[1]
         if self._segments and base != self._base + self._size:
-            raise LogDamaged(path, 0, "the segment does not begin where the one before it ends")
+            raise _damaged(path, 0, "the segment does not begin where the one before it ends")
         records, end = read_frames(data, base)
         if end < len(data):
             self._judge_tail(path, data, base, end, sealed=sealed)
@@ -282,16 +274,16 @@ class WriteAheadLog:
         A sealed segment was fsynced whole before the next one was made: it has no torn tail.
         """
         if sealed:
-            raise LogDamaged(path, end, "a frame is damaged, and a later segment was begun")
+            raise _damaged(path, end, "a frame is damaged, and a later segment was begun")
         witness = witness_behind(data, base, end)
         if witness is not None:
             why = f"a frame is damaged, and the one at byte {witness} was written after its fsync"
-            raise LogDamaged(path, end, why)
+            raise _damaged(path, end, why)
         self.torn_bytes += len(data) - end
 
     def _take_over(self) -> None:
         """Write on at the end of the last segment: cut the torn tail off, and make the rest durable."""
-        file = self._disk.open(self._path(self.segment))
+        file = self._disk.open(self._path(self.current_segment))
         file.truncate(self._size)
         file.fsync()
         self._file = file
@@ -305,3 +297,10 @@ class WriteAheadLog:
         if len(data) < size:
             raise OSError(errno.EIO, f"read {len(data)} of {size} bytes", path)
         return data
+
+
+def _damaged(path: str, offset: int, why: str) -> LogDamaged:
+    return LogDamaged(
+        f"{path}: byte {offset}: {why}; this log was durable once, so it is refused: "
+        "wipe the node and let it join again under a new name"
+    )
