@@ -44,7 +44,7 @@ class HardState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     commit: int
 
 
-class SnapshotMeta(msgspec.Struct, frozen=True, array_like=True):
+class SnapshotMeta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Index and term of the last entry that a snapshot covers, and the voters at that index."""
 
     index: int
@@ -52,13 +52,13 @@ class SnapshotMeta(msgspec.Struct, frozen=True, array_like=True):
     voters: tuple[str, ...]
 
 
-class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="type"):
+class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="type", gc=False):
     sender: str
     to: str
     term: int
 
 
-class VoteRequest(_Message, tag="vote"):
+class VoteRequest(_Message, frozen=True, tag="vote"):
     """Ask for a vote. With `pre` it is a pre-vote: `term` is the term *it would* campaign in, nobody's term moves."""
 
     pre: bool
@@ -66,14 +66,14 @@ class VoteRequest(_Message, tag="vote"):
     last_term: int
 
 
-class VoteReply(_Message, tag="vote_reply"):
+class VoteReply(_Message, frozen=True, tag="vote_reply"):
     """Answer to a vote request. A granted pre-vote carries the term of the request, a refusal the voter's own."""
 
     pre: bool
     granted: bool
 
 
-class Append(_Message, tag="append"):
+class Append(_Message, frozen=True, tag="append"):
     """Entries that follow (`prev_index`, `prev_term`), and the leader's commit index. May be empty (probe)."""
 
     prev_index: int
@@ -82,9 +82,10 @@ class Append(_Message, tag="append"):
     entries: tuple[Entry, ...]
 
 
-class AppendReply(_Message, tag="append_reply"):
+class AppendReply(_Message, frozen=True, tag="append_reply"):
     """`ok`: the follower's log matches the leader's up to `index`, durably. Otherwise `index` is the rejected
-    `prev_index` and (`hint_index`, `hint_term`) the last place where the logs may agree."""
+    `prev_index` and (`hint_index`, `hint_term`) the last place where the logs may agree.
+    """
 
     ok: bool
     index: int
@@ -92,21 +93,22 @@ class AppendReply(_Message, tag="append_reply"):
     hint_term: int
 
 
-class Heartbeat(_Message, tag="heartbeat"):
+class Heartbeat(_Message, frozen=True, tag="heartbeat"):
     """A sign of life; `commit` is never above what the follower is known to hold. `read` is the newest read
-    round to confirm (0: none)."""
+    round to confirm (0: none).
+    """
 
     commit: int
     read: int
 
 
-class HeartbeatReply(_Message, tag="heartbeat_reply"):
+class HeartbeatReply(_Message, frozen=True, tag="heartbeat_reply"):
     """Confirms the sender's term and read round."""
 
     read: int
 
 
-class SnapshotChunk(_Message, tag="snapshot"):
+class SnapshotChunk(_Message, frozen=True, tag="snapshot"):
     """Bytes `offset ...` of the snapshot file at `meta`; `total` is the whole file's length in bytes."""
 
     meta: SnapshotMeta
@@ -115,21 +117,22 @@ class SnapshotChunk(_Message, tag="snapshot"):
     data: bytes
 
 
-class SnapshotReply(_Message, tag="snapshot_reply"):
+class SnapshotReply(_Message, frozen=True, tag="snapshot_reply"):
     """`next_offset` is the first byte of snapshot `index` that the follower still needs; equal to the
-    total once it is installed. ``-1`` says that the follower refused it (start again)."""
+    total once it is installed. ``-1`` says that the follower refused it (start again).
+    """
 
     index: int
     next_offset: int
 
 
-class ReadRequest(_Message, tag="read"):
+class ReadRequest(_Message, frozen=True, tag="read"):
     """A follower asks the leader for a read index on behalf of its local request `request`."""
 
     request: int
 
 
-class ReadReply(_Message, tag="read_reply"):
+class ReadReply(_Message, frozen=True, tag="read_reply"):
     """The leader's answer: reads at `index` or above are linearizable; `index` 0 says "not now"."""
 
     request: int

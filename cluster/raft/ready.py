@@ -30,7 +30,7 @@ class ReadState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     index: int
 
 
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
+class Ready(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One batch of work; see the module for the order."""
 
     messages_now: tuple[Message, ...] = ()
