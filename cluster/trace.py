@@ -38,7 +38,7 @@ class _Fact(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", kw_o
     group: int = 0
 
 
-class Started(_Fact, tag="started"):
+class Started(_Fact, frozen=True, tag="started"):
     """A node opened one group: recovery and restore are behind it, the replay of committed entries follows.
 
     `have` is the durable applied index found on disk, `snapshot_index` the newest usable snapshot's
@@ -57,7 +57,7 @@ class Started(_Fact, tag="started"):
     torn_bytes: int
 
 
-class RoleChanged(_Fact, tag="role"):
+class RoleChanged(_Fact, frozen=True, tag="role"):
     """A node changed its raft role or term. `role`: follower, pre_candidate, candidate, leader."""
 
     role: str
@@ -66,7 +66,7 @@ class RoleChanged(_Fact, tag="role"):
     last_term: int
 
 
-class Appended(_Fact, tag="appended"):
+class Appended(_Fact, frozen=True, tag="appended"):
     """Entries were written to the local log: `entries` is a tuple of (index, term, data).
 
     Whatever stood at these indexes and behind them before is gone. `durable` is true when they were
@@ -77,19 +77,20 @@ class Appended(_Fact, tag="appended"):
     durable: bool
 
 
-class Committed(_Fact, tag="committed"):
+class Committed(_Fact, frozen=True, tag="committed"):
     """The node learnt that entries up to `index` (of term `term`) are committed."""
 
     index: int
     term: int
 
 
-class Applied(_Fact, tag="applied"):
+class Applied(_Fact, frozen=True, tag="applied"):
     """One entry was applied, or refused by a halt (`decision == "halt"`).
 
     `replay` is true when the index is at or below the highest one ever applied by this data directory.
     `decision`: ``noop_entry`` (empty), ``kv``, ``lease``, ``rejected`` (error response, index advances),
-    ``insert``, ``advance``, ``noop`` (equal epoch, R4), ``noop_older`` (R5a), ``halt``.
+    ``insert``, ``advance``, ``noop`` (equal epoch, R4), ``noop_older`` (R5a), ``keys`` (a bootstrap or rotation
+    took effect), ``halt``.
     For registrations `dek_id, full_node_id, epoch_entry` come from the entry, `epoch_row` is the last seen
     epoch of the row before (-1: no row), `row_index` the raft index of the row's last change (0: unknown),
     `row_before` / `row_after` the 12 raw bytes (empty: no row) and `row_writes` counts durable writes to
@@ -115,7 +116,7 @@ class Applied(_Fact, tag="applied"):
     state_hash: int = 0
 
 
-class Halted(_Fact, tag="halted"):
+class Halted(_Fact, frozen=True, tag="halted"):
     """A group halted while applying `index`; the applied index stayed below it. Exit code 78 follows."""
 
     index: int
@@ -124,7 +125,7 @@ class Halted(_Fact, tag="halted"):
     message: str
 
 
-class SnapshotTaken(_Fact, tag="snapshot"):
+class SnapshotTaken(_Fact, frozen=True, tag="snapshot"):
     """A local snapshot at `index` is complete: file, durable applied index and log record."""
 
     index: int
@@ -132,21 +133,21 @@ class SnapshotTaken(_Fact, tag="snapshot"):
     state_hash: int
 
 
-class Installed(_Fact, tag="installed"):
+class Installed(_Fact, frozen=True, tag="installed"):
     """A snapshot received from a leader replaced the store; applied is now `index`."""
 
     index: int
     state_hash: int
 
 
-class Armed(_Fact, tag="armed"):
+class Armed(_Fact, frozen=True, tag="armed"):
     """The harness armed a crash point on this node."""
 
     point: str
     action: str
 
 
-class HitPoint(_Fact, tag="hit"):
+class HitPoint(_Fact, frozen=True, tag="hit"):
     """An armed crash point struck. `action`: kill, power, stall. `index`, `opcode`: the entry in hand (or 0, -1)."""
 
     point: str
@@ -156,7 +157,7 @@ class HitPoint(_Fact, tag="hit"):
     role: str
 
 
-class FalseClaim(_Fact, tag="false_claim"):
+class FalseClaim(_Fact, frozen=True, tag="false_claim"):
     """A node claimed durability while un-synced bytes or directory entries stood below `path` (I12).
 
     `missing` says in words which fsync is missing (file and byte range, or directory and entry).
@@ -169,7 +170,7 @@ class FalseClaim(_Fact, tag="false_claim"):
     index: int
 
 
-class Stopped(_Fact, tag="stopped"):
+class Stopped(_Fact, frozen=True, tag="stopped"):
     """A node's process is gone. `cause`: kill, power, halt, error, stop. `exit_code` as the process would give."""
 
     cause: str
@@ -177,7 +178,7 @@ class Stopped(_Fact, tag="stopped"):
     message: str = ""
 
 
-class Fault(_Fact, tag="fault"):
+class Fault(_Fact, frozen=True, tag="fault"):
     """The world did something to a node or a link: `action` as `nemesis` names it, `target` in words."""
 
     action: str
