@@ -5,23 +5,21 @@ go. Nothing here syncs by itself: the caller says when, as `Ready` orders it.
 
 Records (kind, payload): ``ENTRY`` index u64be ‖ term u64be ‖ data – replaces whatever stood at the index and behind
 it; ``STATE`` term u64be ‖ commit u64be ‖ vote; ``SNAPSHOT`` a local snapshot at (index, term, voters) is complete;
-``RESET`` the same, for a received one: the log restarts behind it. Every segment begins with the newest STATE and
-SNAPSHOT, so that it can be read without the older ones.
+``RESET`` the same, for a received one: the log restarts behind it. A snapshot record is always followed by the
+newest ``STATE``, and older segments go only after one was written: what is left can be read by itself.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from cluster.probe import Probe
 from cluster.raft.messages import Entry, HardState, SnapshotMeta
+from cluster.storage.disk import Disk
 
-if TYPE_CHECKING:
-    from cluster.probe import Probe
-    from cluster.storage.disk import Disk
 from cluster.storage.wal import LogDamaged, WriteAheadLog
 
 __all__ = ["Journal", "Recovered"]
@@ -54,6 +52,7 @@ class Journal:
         self._state = recovered.hard_state
         self._snapshot = recovered.snapshot
         self._highest = recovered.entries[-1].index if recovered.entries else recovered.snapshot.index
+        self._segment = log.segment
         self._last_index = {segment: self._highest for segment in log.segments[:-1]}
         """Highest entry index in each segment that is not the current one (an upper bound after a restart)."""
 
@@ -67,7 +66,7 @@ class Journal:
         for kind, payload in records:
             if kind == ENTRY:
                 index, term = _ENTRY_HEAD.unpack_from(payload)
-                _put(entries, Entry(index=index, term=term, data=payload[_ENTRY_HEAD.size :]))
+                _put(directory, entries, Entry(index=index, term=term, data=payload[_ENTRY_HEAD.size :]))
             elif kind == STATE:
                 term, commit = _ENTRY_HEAD.unpack_from(payload)
                 state = HardState(term=term, vote=payload[_ENTRY_HEAD.size :].decode(), commit=commit)
@@ -78,7 +77,7 @@ class Journal:
                 if kind == RESET:
                     entries.clear()
             else:
-                raise LogDamaged(f"{directory}: unknown record kind {kind}; a newer version wrote this log")
+                raise LogDamaged(directory, 0, f"unknown record kind {kind}: a newer version wrote it")
         recovered = Recovered(
             hard_state=state, snapshot=snapshot, entries=entries, torn_bytes=log.torn_bytes
         )
@@ -96,53 +95,52 @@ class Journal:
         if state is not None:
             self._state = state
             records.append(_state_record(state))
-        if entries:
-            self._highest = max(self._highest, entries[-1].index)
-        if self._log.full:
-            self._roll()
-        self._log.append(records, sync=sync)
+        self._append(records, sync=sync)
+        if entries and entries[-1].index > self._highest:
+            self._highest = entries[-1].index
 
     def save_snapshot(self, meta: SnapshotMeta) -> None:
         """Record that the snapshot at `meta` is complete (D7), durably."""
         self._snapshot = meta
-        self._log.append([(SNAPSHOT, msgspec.msgpack.encode(meta))], sync=True)
+        self._append(self._snapshot_records(SNAPSHOT), sync=True)
 
-    def reset(self, meta: SnapshotMeta, state: HardState) -> None:
+    def reset(self, meta: SnapshotMeta) -> None:
         """Record that a received snapshot replaces the whole log (D7), durably."""
         self._snapshot = meta
-        self._state = state
+        self._append(self._snapshot_records(RESET), sync=True)
         self._highest = meta.index
-        self._log.append([(RESET, msgspec.msgpack.encode(meta)), _state_record(state)], sync=True)
 
     def release(self, index: int) -> None:
-        """Drop segments that hold nothing above `index`; starts a new one when the current one would be kept for little."""
-        if self._highest <= index or self._log.full:
-            self._roll()
-        keep = self._log.current_segment
-        for segment in sorted(self._last_index, reverse=True):
-            if self._last_index[segment] > index:
-                keep = segment
-        if any(segment < keep for segment in self._last_index):
-            self._log.release(keep)
-            self._last_index = {s: i for s, i in self._last_index.items() if s >= keep}
+        """Drop the segments that hold nothing above `index`; call it after a snapshot was recorded."""
+        if self._highest <= index:
+            self._note_segment(self._log.segment)
+            self._segment = self._log.roll(self._snapshot_records(SNAPSHOT))
+        needed = [segment for segment, last in self._last_index.items() if last > index]
+        keep = min(needed, default=self._segment)
+        self._log.release(keep)
+        self._last_index = {s: i for s, i in self._last_index.items() if s >= keep}
 
     def close(self) -> None:
         """Close the log; syncs nothing."""
         self._log.close()
 
-    def _roll(self) -> None:
-        self._last_index[self._log.current_segment] = self._highest
-        first = [_state_record(self._state), (SNAPSHOT, msgspec.msgpack.encode(self._snapshot))]
-        self._log.roll(first)
+    def _append(self, records: Sequence[tuple[int, bytes]], *, sync: bool) -> None:
+        self._log.append(records, sync=sync)
+        if self._log.segment != self._segment:
+            self._note_segment(self._segment)
+            self._segment = self._log.segment
+
+    def _note_segment(self, segment: int) -> None:
+        self._last_index[segment] = self._highest
+
+    def _snapshot_records(self, kind: int) -> list[tuple[int, bytes]]:
+        return [(kind, msgspec.msgpack.encode(self._snapshot)), _state_record(self._state)]
 
 
-def _put(entries: list[Entry], entry: Entry) -> None:
-    """Append `entry`, dropping what it replaces. A gap means that a segment is missing."""
+def _put(directory: str, entries: list[Entry], entry: Entry) -> None:
+    """Append `entry`, dropping what it replaces. A gap means that records are missing."""
     if entries and entry.index <= entries[-1].index:
         del entries[max(0, entry.index - entries[0].index) :]
     if entries and entry.index != entries[-1].index + 1:
-        raise LogDamaged(
-            f"the log jumps from entry {entries[-1].index} to {entry.index}: records are missing; "
-            "wipe this node and let it join under a new name"
-        )
+        raise LogDamaged(directory, 0, f"the log jumps from entry {entries[-1].index} to {entry.index}")
     entries.append(entry)

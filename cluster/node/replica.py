@@ -94,7 +94,7 @@ class Replica:
         self.parts = parts
         self.disk = disk
         self.journal = opened.journal
-        self.files = opened.files
+        self.shelf = opened.shelf
         self.directory = opened.directory
         self.machine = opened.machine
         self.raft: Raft = opened.raft
@@ -188,8 +188,7 @@ class Replica:
         for message in ready.messages_now:
             send(group, message)
         for chunk in ready.chunks:
-            self.files.spool_write(chunk.meta.index, chunk.offset, chunk.data)
-            self.probe.reach("inst.spooling")
+            self.shelf.files.spool_write(chunk.meta.index, chunk.offset, chunk.data)
         if ready.install is not None:
             self._abandon_proposals()
             self._snapshot_job = None

@@ -1,0 +1,55 @@
+"""The membership file: whose data directory this is, and who its peers are (durable write D8).
+
+It exists so that a node started on another node's disk is refused instead of voting twice.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cluster.probe import Probe
+from cluster.storage.disk import Disk
+
+__all__ = ["Peers", "WrongDisk", "check_peers", "save_peers"]
+
+
+class WrongDisk(ValueError):
+    """The data directory belongs to another node or cluster; nothing was changed. The operator's plan is at fault."""
+
+
+class Peers(msgspec.Struct, frozen=True):
+    """The owner of a data directory and the voters it knows."""
+
+    node: str
+    voters: tuple[str, ...]
+
+
+def save_peers(disk: Disk, directory: str, peers: Peers, probe: Probe) -> None:
+    """Write the file durably, whole or not at all."""
+    path = f"{directory}/peers.json"
+    file = disk.open(f"{path}.tmp", create=True)
+    file.truncate(0)
+    file.write(0, msgspec.json.encode(peers))
+    file.fsync()
+    file.close()
+    disk.rename(f"{path}.tmp", path)
+    disk.fsync_dir(directory)
+    probe.claim("D8", path)
+
+
+def check_peers(disk: Disk, directory: str, expected: Peers, probe: Probe) -> None:
+    """Raise WrongDisk unless the directory is `expected.node`'s; a fresh one becomes so."""
+    path = f"{directory}/peers.json"
+    if not disk.exists(path):
+        save_peers(disk, directory, expected, probe)
+        return
+    file = disk.open(path)
+    found = msgspec.json.decode(file.read(0, file.size()), type=Peers)
+    file.close()
+    if found.node != expected.node:
+        raise WrongDisk(f"this is the data directory of {found.node}, and {expected.node} was started on it")
+    if found.voters != expected.voters:
+        raise WrongDisk(
+            f"this data directory knows the peers {', '.join(found.voters)}, "
+            f"and the node was started with {', '.join(expected.voters)}"
+        )

@@ -1,0 +1,178 @@
+"""The cold start of one raft group: from what is on the disk to a replica that can go on.
+
+Specification §3.6 is the order: cut the log's torn tail once, find the newest usable snapshot, compare the store's
+durable applied index with it, and either keep the store or rebuild it from the snapshot. Replaying what is committed
+comes after, in `replica`. Nothing that recovery refuses is changed on disk, except the torn tail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from cluster.machine.machine import MachineConfig, StateMachine
+from cluster.machine.parts import Parts
+from cluster.machine.snapshot_stream import decode_header, decode_stream
+from cluster.node.config import NodeConfig
+from cluster.node.crash_points import NodeProbe
+from cluster.node.journal import Journal
+from cluster.node.peers import Peers, check_peers
+from cluster.node.shelf import Shelf
+from cluster.raft.config import RaftConfig, Restored
+from cluster.raft.core import Raft
+from cluster.raft.messages import SnapshotMeta
+from cluster.storage.directories import make_directories
+from cluster.storage.disk import Disk
+from cluster.storage.memory_store import MemoryStore
+from cluster.storage.snapshot_files import SnapshotFiles, SnapshotMissing, SnapshotUnusable
+from cluster.storage.store_directory import StoreDirectory
+from cluster.trace import Started
+
+__all__ = ["Opened", "open_group", "open_machine"]
+
+NO_SNAPSHOT = SnapshotMeta(index=0, term=0, voters=())
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of a replica after recovery."""
+
+    journal: Journal
+    shelf: Shelf
+    directory: StoreDirectory
+    machine: StateMachine
+    raft: Any
+    snapshot_index: int
+
+
+def open_group(
+    *,
+    config: NodeConfig,
+    group: int,
+    disk: Disk,
+    parts: Parts,
+    probe: NodeProbe,
+    below: Callable[[int], int],
+    now_ns: int,
+) -> Opened:
+    """Recover one group. Raises WrongDisk, LogDamaged, SnapshotUnusable, StoreRefused, UnsupportedStoreForWriterRegistry,
+    RaftInvariantBroken: refused to start; LogFailed, StoreFailed, OSError: the disk failed."""
+    root = f"g{group}"
+    make_directories(disk, root)
+    check_peers(disk, root, Peers(node=config.name, voters=config.peers), probe)
+    journal = Journal.open(disk, f"{root}/wal", probe, config.wal_segment_bytes)
+    shelf = Shelf(SnapshotFiles(disk, f"{root}/snap", probe))
+    recovered = journal.recovered
+    base = _newest_snapshot(shelf, recovered.snapshot, recovered.entries[0].index if recovered.entries else 0)
+    shelf.put(base)
+    directory = StoreDirectory(disk, f"{root}/store", probe)
+    machine, have, restored = _open_store(config, group, directory, shelf, base, parts, probe)
+    entries = [entry for entry in recovered.entries if entry.index > base.index]
+    raft = parts.raft(
+        RaftConfig(
+            id=config.name,
+            voters=config.peers,
+            election_timeout_ns=config.election_timeout_ns,
+            heartbeat_interval_ns=config.heartbeat_interval_ns,
+        ),
+        Restored(
+            hard_state=recovered.hard_state, snapshot=base, entries=entries, applied=machine.applied
+        ),
+        shelf,
+        below,
+        now_ns,
+    )
+    if probe.tracing:
+        probe.emit(
+            Started(
+                node=config.name,
+                incarnation=config.incarnation,
+                group=group,
+                have=have,
+                snapshot_index=base.index,
+                restored=restored,
+                last_index=raft.last_index,
+                commit=raft.commit,
+                row_horizon=machine.row_horizon,
+                torn_bytes=recovered.torn_bytes,
+            )
+        )
+    return Opened(
+        journal=journal,
+        shelf=shelf,
+        directory=directory,
+        machine=machine,
+        raft=raft,
+        snapshot_index=base.index,
+    )
+
+
+def open_machine(
+    config: NodeConfig, group: int, store: Any, parts: Parts, probe: NodeProbe
+) -> StateMachine:
+    """Build the state machine on an open store, with the registry that the store can carry."""
+    machine_config = MachineConfig(
+        durability=config.applied_index_durability,
+        row_replay_guard=config.row_replay_guard,
+        store_path=f"g{group}/store",
+    )
+    return parts.machine(store, probe, machine_config)
+
+
+def _newest_snapshot(shelf: Shelf, recorded: SnapshotMeta, first_entry: int) -> SnapshotMeta:
+    """Return the newest snapshot that is whole, that the log knows of, and behind which the log goes on.
+
+    Raises SnapshotUnusable when the log needs one and there is none.
+    """
+    if recorded.index == 0:
+        return NO_SNAPSHOT
+    failure: SnapshotUnusable = SnapshotMissing(f"the log names a snapshot at {recorded.index}; its files are gone")
+    for index in sorted(shelf.files.indexes(), reverse=True):
+        if index > recorded.index:
+            continue
+        try:
+            pair = shelf.files.check(index)
+        except SnapshotUnusable as error:
+            failure = error
+            continue
+        if index == recorded.index or 0 < first_entry <= index + 1:
+            return msgspec.msgpack.decode(pair.meta, type=SnapshotMeta)
+    raise failure
+
+
+def _open_store(
+    config: NodeConfig,
+    group: int,
+    directory: StoreDirectory,
+    shelf: Shelf,
+    base: SnapshotMeta,
+    parts: Parts,
+    probe: NodeProbe,
+) -> tuple[StateMachine, int, bool]:
+    """Open the store, rebuilding it from the snapshot at `base` where the rules say so.
+
+    Returns the machine with `applied` set, the durable applied index found, and whether it was rebuilt.
+    """
+    store: Any = MemoryStore() if config.store == "memory" else directory.open()
+    try:
+        have = store.applied_index()
+        restore = (
+            config.force_restore_on_start
+            or config.applied_index_durability == "snapshot"
+            or have < base.index
+        )
+        ceiling_ms = 0
+        if restore:
+            stream = shelf.files.load(base.index) if base.index else b""
+            header, pairs = decode_stream(stream) if stream else (None, [])
+            ceiling_ms = header.hlc_ceiling_ms if header is not None else 0
+            store = directory.replace(pairs)
+        elif base.index:
+            ceiling_ms = decode_header(shelf.files.read(base.index, 0, 64)).hlc_ceiling_ms
+        machine = open_machine(config, group, store, parts, probe)
+    except BaseException:
+        store.abandon()
+        raise
+    machine.begin(applied=base.index if restore else have, hlc_ceiling_ms=ceiling_ms)
+    return machine, have, restore
