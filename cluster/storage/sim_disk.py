@@ -1,7 +1,7 @@
 """`SimDisk`: a disk in memory that forgets at a power loss exactly what POSIX allows it to forget.
 
 Here lives the model of what is visible and what is durable, and nothing about any file format.
-Nothing here draws randomness: `power_loss` is handed `below(n)`, a draw from [0, n).
+What a power loss makes of it is decided in `power_loss`.
 
 How it works:
 
@@ -22,161 +22,16 @@ The model of the faults follows LazyFS and TigerBeetle's `testing/storage.zig`.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from cluster.storage.disk import SECTOR_BYTES, DiskFault, DiskFull, Lines, Lock, LockHeld
+from cluster.storage.disk import DiskFault, DiskFull, Lines, Lock, LockHeld
+from cluster.storage.power_loss import Below, Change, change_entries
+from cluster.storage.sim_faults import DiskFaults
+from cluster.storage.sim_nodes import Directory, Inode, Node, copy_directory
+from cluster.storage.unsynced import below_or_at, step_towards
 
 __all__ = ["SimDisk"]
 
-_Undo = tuple[int, int, int, bytearray]
-"""One write: first byte, end, the file's length before, the bytes that stood there before."""
-
 _NOTHING = bytearray()
-
-
-class _Node:
-    """A file or directory; `parent` is None once its name is gone."""
-
-    __slots__ = ("name", "parent")
-
-    def __init__(self, parent: _Directory | None, name: str) -> None:
-        self.parent = parent
-        self.name = name
-
-    def path(self) -> str | None:
-        """The present path, or None when no name leads here."""
-        if self.parent is None:
-            return "" if self.name == "" else None
-        above = self.parent.path()
-        if above is None:
-            return None
-        return f"{above}/{self.name}" if above else self.name
-
-
-class _Inode(_Node):
-    __slots__ = ("content", "doomed", "undo")
-
-    def __init__(self, parent: _Directory | None, name: str) -> None:
-        super().__init__(parent, name)
-        self.content = bytearray()
-        self.undo: list[_Undo] = []
-        self.doomed = False
-
-    def missing(self, path: str) -> list[str]:
-        """Say which bytes are not durable, in one line (or none)."""
-        if not self.undo:
-            return []
-        first = min(record[0] for record in self.undo)
-        end = max(record[1] for record in self.undo)
-        return [f"{path}: bytes {first}..{end} not fsynced"]
-
-    def lose_power(self, below: Callable[[int], int], *, drop_all: bool) -> None:
-        """Put back the durable content, with a drawn part of what was written since."""
-        written = self.content
-        self.content = durable = bytearray(written)
-        shortest = len(written)
-        for first, _, length, old in reversed(self.undo):
-            shortest = min(shortest, length)
-            if len(durable) < length:
-                durable.extend(bytes(length - len(durable)))
-            durable[first : first + len(old)] = old
-            del durable[length:]
-        if not drop_all:
-            self._keep_some(written, shortest, below)
-        self.undo.clear()
-        self.doomed = False
-
-    def _keep_some(self, written: bytearray, shortest: int, below: Callable[[int], int]) -> None:
-        """Bring back drawn sectors of `written` over the durable content.
-
-        Three ways to lose power, drawn: nothing arrived, the first sectors in the order of writing
-        did (a torn tail), or any sector may have. Draw 0 is the plainest outcome.
-        """
-        content = self.content
-        shorter = min(shortest, len(written))
-        if shorter < len(content) and below(2):
-            del content[shorter:]
-        sectors = self._written_sectors(len(written))
-        way = below(3)
-        if way == 0:
-            return
-        if way == 1:
-            kept = sectors[: below(len(sectors) + 1)]
-        else:
-            kept = [sector for sector in sectors if below(2)]
-        for sector in kept:
-            first = sector * SECTOR_BYTES
-            piece = written[first : first + SECTOR_BYTES]
-            if len(content) < first:
-                content.extend(bytes(first - len(content)))
-            content[first : first + len(piece)] = piece
-
-    def _written_sectors(self, size: int) -> list[int]:
-        """Numbers of the un-synced sectors below `size`, each once, in the order of writing."""
-        order: dict[int, None] = {}
-        for first, end, length, _ in self.undo:
-            start = min(first, length)
-            for sector in range(start // SECTOR_BYTES, -(-min(end, size) // SECTOR_BYTES)):
-                order[sector] = None
-        return list(order)
-
-
-_Operation = tuple[str, str, "_Node | None"]
-"""One change of a directory: the name that goes (or ""), the name that comes (or ""), what it leads to."""
-
-
-def _apply(entries: dict[str, _Node], operation: _Operation) -> None:
-    """Carry `operation` out on `entries`; what it leads to never has two names."""
-    gone, come, node = operation
-    if gone:
-        entries.pop(gone, None)
-    if come and node is not None:
-        for name in [name for name, other in entries.items() if other is node]:
-            del entries[name]
-        entries[come] = node
-
-
-class _Directory(_Node):
-    __slots__ = ("durable", "entries", "operations")
-
-    def __init__(self, parent: _Directory | None, name: str) -> None:
-        super().__init__(parent, name)
-        self.entries: dict[str, _Node] = {}
-        self.durable: dict[str, _Node] = {}
-        self.operations: list[_Operation] = []
-
-    def missing(self, path: str, only: str = "") -> list[str]:
-        """Say which entries are not durable, one line each; `only` asks for one name."""
-        names: dict[str, None] = {}
-        for gone, come, _ in self.operations:
-            for name in (gone, come):
-                if name and (not only or name == only):
-                    names[name] = None
-        return [f"{path or '.'}: entry {name} not fsynced" for name in names]
-
-    def lose_power(self, below: Callable[[int], int], *, drop_all: bool) -> None:
-        """Put back the durable entries, with a drawn part of the operations since, in their order."""
-        for node in self.entries.values():
-            node.parent = None
-        if not drop_all:
-            for operation in self.operations:
-                if below(2):
-                    _apply(self.durable, operation)
-        self.operations.clear()
-        self.entries = dict(self.durable)
-        for name, node in self.entries.items():
-            node.parent, node.name = self, name
-
-
-@dataclass(slots=True)
-class _Rule:
-    """One fault that is switched on for all paths beginning with `prefix`."""
-
-    kind: str
-    prefix: str
-    amount: int = 0
-    once: bool = False
 
 
 class _SimFile:
@@ -184,7 +39,7 @@ class _SimFile:
 
     __slots__ = ("_disk", "_generation", "_inode")
 
-    def __init__(self, disk: SimDisk, inode: _Inode) -> None:
+    def __init__(self, disk: SimDisk, inode: Inode) -> None:
         self._disk = disk
         self._inode = inode
         self._generation = disk.generation
@@ -194,7 +49,7 @@ class _SimFile:
         if self._generation != disk.generation:
             raise _dead(self._inode)
         if disk.rules:
-            length = disk.shortened(self._inode, length)
+            length = disk.faults.readable(self._inode.called, length)
         disk.elapsed_ns += disk.read_ns
         return bytes(self._inode.content[offset : offset + length])
 
@@ -205,7 +60,7 @@ class _SimFile:
             raise _dead(inode)
         full = False
         if disk.rules:
-            data, full = disk.fitting(inode, data)
+            data, full = disk.faults.fitting(inode.called, data)
         content = inode.content
         size = len(content)
         end = offset + len(data)
@@ -224,7 +79,7 @@ class _SimFile:
             content += data
         disk.elapsed_ns += disk.write_ns
         if full:
-            raise DiskFull(errno.ENOSPC, "no space left on the disk", inode.path() or inode.name)
+            raise DiskFull(errno.ENOSPC, "no space left on the disk", inode.called)
 
     def truncate(self, size: int) -> None:
         inode = self._inode
@@ -256,11 +111,7 @@ class _SimFile:
             raise _dead(inode)
         disk.elapsed_ns += disk.fsync_ns
         if disk.rules:
-            try:
-                disk.syncing(inode.path() or inode.name)
-            except DiskFault:
-                inode.doomed = True
-                raise
+            disk.charge_fsync(inode)
         if inode.undo and not inode.doomed:
             inode.undo.clear()
             del disk.dirty[inode]
@@ -297,11 +148,13 @@ class SimDisk:
         self.entry_ns = entry_ns
         self.elapsed_ns = 0
         self.generation = 0
-        self.rules: list[_Rule] = []
+        self.faults = DiskFaults()
+        self.rules = self.faults.rules
+        """The same list as in `faults`: asked for at every operation."""
         self.locks: dict[str, None] = {}
-        self.dirty: dict[_Inode | _Directory, None] = {}
+        self.dirty: dict[Inode | Directory, None] = {}
         """Invariant: exactly the files with undo records and the directories with operations."""
-        self._root = _Directory(None, "")
+        self._root = Directory(None, "")
 
     # -- what a node does ---------------------------------------------------------------------
 
@@ -315,11 +168,11 @@ class SimDisk:
         if node is None:
             if not create:
                 raise FileNotFoundError(errno.ENOENT, "no such file", path)
-            node = _Inode(directory, name)
+            node = Inode(directory, name)
             self._change(directory, ("", name, node))
         elif create and exclusive:
             raise FileExistsError(errno.EEXIST, "the file exists", path)
-        if not isinstance(node, _Inode):
+        if not isinstance(node, Inode):
             raise IsADirectoryError(errno.EISDIR, "a directory", path)
         return _SimFile(self, node)
 
@@ -340,7 +193,7 @@ class SimDisk:
         if replaced is node:
             return
         if replaced is not None:
-            if isinstance(replaced, _Directory) or isinstance(node, _Directory):
+            if isinstance(replaced, Directory) or isinstance(node, Directory):
                 raise FileExistsError(errno.EEXIST, "the name is taken", target)
             replaced.parent = None
         node.name = new
@@ -353,7 +206,7 @@ class SimDisk:
         node = directory.entries.get(name)
         if node is None:
             raise FileNotFoundError(errno.ENOENT, "no such file", path)
-        if isinstance(node, _Directory):
+        if isinstance(node, Directory):
             raise IsADirectoryError(errno.EISDIR, "a directory", path)
         node.parent = None
         self._change(directory, (name, "", None))
@@ -364,7 +217,7 @@ class SimDisk:
         directory, name = self._parent(path)
         if name in directory.entries or not name:
             raise FileExistsError(errno.EEXIST, "the name is taken", path)
-        self._change(directory, ("", name, _Directory(directory, name)))
+        self._change(directory, ("", name, Directory(directory, name)))
         self.elapsed_ns += self.entry_ns
 
     def rmdir(self, path: str) -> None:
@@ -386,10 +239,10 @@ class SimDisk:
         node = self._directory(path)
         self.elapsed_ns += self.fsync_ns
         if self.rules:
-            self.syncing(path)
-        if node.operations:
+            self.charge_fsync(node)
+        if node.operations and not node.doomed:
             for operation in node.operations:
-                _apply(node.durable, operation)
+                change_entries(node.durable, operation)
             node.operations.clear()
             del self.dirty[node]
 
@@ -399,7 +252,7 @@ class SimDisk:
         if path in self.locks:
             raise LockHeld(errno.EWOULDBLOCK, "the lock is held", path)
         if name not in directory.entries:
-            directory.entries[name] = directory.durable[name] = _Inode(directory, name)
+            directory.entries[name] = directory.durable[name] = Inode(directory, name)
         self.locks[path] = None
         return _SimLock(self, path)
 
@@ -412,11 +265,10 @@ class SimDisk:
             at = node.path()
             if at is None:
                 continue
-            if not path or at == path or at.startswith(f"{path}/"):
+            if below_or_at(at, path):
                 found += node.missing(at)
-            elif isinstance(node, _Directory) and (not at or path.startswith(f"{at}/")):
-                next_name = path[len(at) + 1 if at else 0 :].split("/", 1)[0]
-                found += node.missing(at, next_name)
+            elif isinstance(node, Directory) and (step := step_towards(at, path)):
+                found += node.missing(at, step)
         return sorted(found)
 
     # -- what happens to it ---------------------------------------------------------------------
@@ -426,15 +278,15 @@ class SimDisk:
         self.generation += 1
         self.locks.clear()
 
-    def power_loss(self, below: Callable[[int], int], *, drop_all: bool = False) -> None:
+    def power_loss(self, below: Below | None) -> None:
         """The machine is gone: like `kill`, and of what was not fsynced only a drawn part stays.
 
-        `drop_all` keeps nothing un-synced and draws nothing.
+        `below(n)` draws a number in [0, n); None keeps nothing un-synced and draws nothing.
         """
         self.kill()
         dirty, self.dirty = self.dirty, {}
         for node in dirty:
-            node.lose_power(below, drop_all=drop_all)
+            node.lose_power(below)
 
     def image(self) -> SimDisk:
         """Return a deep copy of the disk as it is now, without handles, locks and faults."""
@@ -444,88 +296,48 @@ class SimDisk:
             fsync_ns=self.fsync_ns,
             entry_ns=self.entry_ns,
         )
-        copies: dict[_Node, _Node] = {self._root: copy._root}
-        _copy_directory(self._root, copies)
+        copies: dict[Node, Node] = {self._root: copy._root}
+        copy_directory(self._root, copies)
         for node in self.dirty:
             twin = copies.get(node)
-            if isinstance(twin, (_Inode, _Directory)):
+            if isinstance(twin, (Inode, Directory)):
                 copy.dirty[twin] = None
         return copy
 
-    def fail_fsync(self, prefix: str, *, once: bool = False) -> None:
-        """Answer EIO to the next fsync (`once`) or every fsync from now on below `prefix`."""
-        self.rules.append(_Rule("fsync", prefix, once=once))
-
-    def fill_up(self, prefix: str, *, kept_bytes: int = 0) -> None:
-        """Answer ENOSPC to every write below `prefix`, after the first `kept_bytes` of it are written."""
-        self.rules.append(_Rule("full", prefix, kept_bytes))
-
-    def shorten_reads(self, prefix: str, *, bytes_max: int) -> None:
-        """Let reads below `prefix` return `bytes_max` bytes at most, as a failing device may."""
-        self.rules.append(_Rule("read", prefix, bytes_max))
-
-    def slow_fsync(self, prefix: str, *, extra_ns: int) -> None:
-        """Let every fsync below `prefix` take `extra_ns` more."""
-        self.rules.append(_Rule("slow", prefix, extra_ns))
-
-    def heal(self) -> None:
-        """Switch every fault off; files doomed by a failed fsync stay doomed until the power goes."""
-        self.rules.clear()
+    def charge_fsync(self, node: Node) -> None:
+        """While a fault is on: let an fsync be slow, or fail and doom the file or directory."""
+        try:
+            self.elapsed_ns += self.faults.fsync_delay(node.called)
+        except DiskFault:
+            node.doomed = node in self.dirty
+            raise
 
     def flip_bit(self, path: str, offset: int, bit: int = 0) -> None:
         """Rot: invert one bit of the byte at `offset`, on the medium as well as for readers."""
         node = self._find(path)
-        if not isinstance(node, _Inode) or offset >= len(node.content):
+        if not isinstance(node, Inode) or offset >= len(node.content):
             raise FileNotFoundError(errno.ENOENT, f"no byte {offset} in the file", path)
         node.content[offset] ^= 1 << bit
-        for first, _, _, old in node.undo:
+        for number, (first, end, length, old) in enumerate(node.undo):
             if first <= offset < first + len(old):
-                old[offset - first] ^= 1 << bit
-
-    # -- faults, asked by open files while any is switched on -------------------------------------
-
-    def syncing(self, path: str) -> None:
-        """Charge for slow fsyncs of `path`; raise DiskFault when one fails."""
-        for rule in list(self.rules):
-            if not path.startswith(rule.prefix):
-                continue
-            if rule.kind == "slow":
-                self.elapsed_ns += rule.amount
-            elif rule.kind == "fsync":
-                if rule.once:
-                    self.rules.remove(rule)
-                raise DiskFault(errno.EIO, "fsync failed", path)
-
-    def fitting(self, inode: _Inode, data: bytes) -> tuple[bytes, bool]:
-        """Return the part of `data` that has room, and whether the disk is full then."""
-        path = inode.path() or inode.name
-        for rule in self.rules:
-            if rule.kind == "full" and path.startswith(rule.prefix):
-                return data[: rule.amount], True
-        return data, False
-
-    def shortened(self, inode: _Inode, length: int) -> int:
-        """Return how many of `length` bytes a read delivers."""
-        path = inode.path() or inode.name
-        for rule in self.rules:
-            if rule.kind == "read" and path.startswith(rule.prefix):
-                length = min(length, rule.amount)
-        return length
+                rotten = bytearray(old)
+                rotten[offset - first] ^= 1 << bit
+                node.undo[number] = (first, end, length, rotten)
 
     # -- the tree ---------------------------------------------------------------------------------
 
-    def _change(self, directory: _Directory, operation: _Operation) -> None:
-        _apply(directory.entries, operation)
+    def _change(self, directory: Directory, operation: Change[Node]) -> None:
+        change_entries(directory.entries, operation)
         if not directory.operations:
             self.dirty[directory] = None
         directory.operations.append(operation)
 
-    def _find(self, path: str) -> _Node | None:
-        node: _Node = self._root
+    def _find(self, path: str) -> Node | None:
+        node: Node = self._root
         if not path:
             return node
         for name in path.split("/"):
-            if not isinstance(node, _Directory):
+            if not isinstance(node, Directory):
                 return None
             found = node.entries.get(name)
             if found is None:
@@ -533,46 +345,19 @@ class SimDisk:
             node = found
         return node
 
-    def _directory(self, path: str) -> _Directory:
+    def _directory(self, path: str) -> Directory:
         node = self._find(path)
         if node is None:
             raise FileNotFoundError(errno.ENOENT, "no such directory", path)
-        if not isinstance(node, _Directory):
+        if not isinstance(node, Directory):
             raise NotADirectoryError(errno.ENOTDIR, "not a directory", path)
         return node
 
-    def _parent(self, path: str) -> tuple[_Directory, str]:
+    def _parent(self, path: str) -> tuple[Directory, str]:
         above, _, name = path.rpartition("/")
         return self._directory(above), name
 
 
-def _copy_directory(source: _Directory, copies: dict[_Node, _Node]) -> None:
-    """Fill the twin of `source` in `copies`; nodes that only the durable side knows are copied too."""
-    twin = copies[source]
-    assert isinstance(twin, _Directory)
-    mentioned = [node for _, _, node in source.operations if node is not None]
-    for node in [*source.entries.values(), *source.durable.values(), *mentioned]:
-        if node in copies:
-            continue
-        if isinstance(node, _Inode):
-            inode = _Inode(None, node.name)
-            inode.content = bytearray(node.content)
-            inode.undo = [(a, b, c, bytearray(old)) for a, b, c, old in node.undo]
-            inode.doomed = node.doomed
-            copies[node] = inode
-        elif isinstance(node, _Directory):
-            copies[node] = _Directory(None, node.name)
-            _copy_directory(node, copies)
-    twin.entries = {name: copies[node] for name, node in source.entries.items()}
-    twin.durable = {name: copies[node] for name, node in source.durable.items()}
-    twin.operations = [
-        (gone, come, None if node is None else copies[node])
-        for gone, come, node in source.operations
-    ]
-    for name, node in twin.entries.items():
-        node.parent, node.name = twin, name
-
-
-def _dead(inode: _Inode) -> OSError:
+def _dead(inode: Inode) -> OSError:
     """The error of using a file of an earlier life: whoever kept it is at fault."""
     return OSError(errno.EBADF, "the file was closed, or its process died", inode.name)

@@ -277,6 +277,8 @@ def _create_missing(disk: Disk, directory: str) -> None:
     path = f"{directory}/{DATABASE_NAME}"
     if disk.exists(path):
         return
+    if disk.exists(f"{path}-wal"):
+        raise StoreRefused(f"{path}: the database file is missing beside its log")
     temporary = f"{path}.new"
     file = disk.open(temporary, create=True)
     file.truncate(0)

@@ -88,9 +88,7 @@ class StoreDirectory:
         store = SqliteStore.open(self._disk, self._temporary, self._probe)
         try:
             store.load(pairs)
-        except StoreFailed:
-            raise
-        except Exception:
+        except BaseException:
             store.abandon()
             raise
         store.close()
