@@ -1,0 +1,78 @@
+"""What was done to the cluster and what became of it, counted; no judgement, so always valid.
+
+Scenarios name some of these facts as stimuli they need: a pass rests on what really happened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from cluster.trace import (
+    Fault,
+    Halted,
+    HitPoint,
+    Installed,
+    RoleChanged,
+    SnapshotTaken,
+    Started,
+    Stopped,
+)
+from harness.checkers.checker import Run, Verdict
+
+__all__ = ["CrashFacts"]
+
+_DEATHS = {"kill": "kills", "power": "power_losses", "halt": "halted_exits", "error": "error_exits"}
+
+
+class CrashFacts:
+    """See the module."""
+
+    name = "crashes"
+
+    def check(self, run: Run) -> Verdict:
+        """See `Checker`. `restores` counts stores rebuilt from a snapshot, `installs` snapshots from a leader."""
+        counts = Counter(dict.fromkeys(_FACTS, 0))
+        points: Counter[str] = Counter()
+        faults: Counter[str] = Counter()
+        leaders: dict[int, tuple[str, int]] = {}
+        started: dict[tuple[str, int], int] = {}
+        for event in run.trace:
+            if isinstance(event, HitPoint):
+                points[event.point] += 1
+            elif isinstance(event, Stopped):
+                counts[_DEATHS.get(event.cause, "clean_stops")] += 1
+            elif isinstance(event, Started):
+                first = started.setdefault((event.node, event.group), event.incarnation)
+                counts["restarts"] += event.incarnation != first
+                counts["restores"] += event.restored
+                counts["torn_tails_cut"] += event.torn_bytes > 0
+            elif isinstance(event, RoleChanged):
+                if event.role == "leader" and leaders.get(event.group) != (event.node, event.term):
+                    counts["leader_changes"] += event.group in leaders
+                    leaders[event.group] = (event.node, event.term)
+            elif isinstance(event, SnapshotTaken):
+                counts["snapshots"] += 1
+            elif isinstance(event, Installed):
+                counts["installs"] += 1
+            elif isinstance(event, Halted):
+                counts["halts"] += 1
+            elif isinstance(event, Fault):
+                faults[event.action] += 1
+        facts: dict[str, Any] = dict(counts)
+        facts["crash_points_hit"] = dict(sorted(points.items()))
+        facts["faults"] = dict(sorted(faults.items()))
+        return Verdict(valid=True, facts=facts)
+
+
+_FACTS = (
+    *_DEATHS.values(),
+    "clean_stops",
+    "halts",
+    "installs",
+    "leader_changes",
+    "restarts",
+    "restores",
+    "snapshots",
+    "torn_tails_cut",
+)

@@ -1,0 +1,324 @@
+"""What was acknowledged is still there (I22), what claims to be on disk is (I12), what counts as applied is (I5).
+
+Four questions to one run:
+
+* Did a node claim durability over un-synced bytes? The ledger of its disk says so in `FalseClaim`, and which fsync
+  is missing.
+* Does a store that says "applied up to a" hold the rows of every registration up to a, and does a row once written
+  durably ever come back older? Asked at each start, and at each registration applied after it.
+* Is every acknowledged write and registration in the committed log, and the log's committed part still held by a
+  majority after each restart?
+* Do the final states show every acknowledged registration, or a later one of the same row?
+
+Each acknowledged operation found missing counts once in ``lost_sync_writes``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from cluster.encryption.identity import node16
+from cluster.encryption.payloads import Registration
+from cluster.encryption.registry_rows import decode_row, registry_key
+from cluster.machine.entries import OPCODE_REGISTRATION
+from cluster.trace import (
+    Appended,
+    Applied,
+    Committed,
+    Event,
+    FalseClaim,
+    HitPoint,
+    Installed,
+    Started,
+    Stopped,
+)
+from harness.checkers.checker import Run, Verdict
+from harness.checkers.committed_log import committed_logs, encryption_entries, kv_requests
+from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding, named
+from harness.checkers.registry_fold import RegistryFold, RowKey
+from harness.operation import Operation
+
+__all__ = ["Durability"]
+
+_LOG_OP = {"write": "put", "cas": "cas", "append": "append"}
+"""f of an acknowledged KV operation -> op of the request that must be in the log."""
+
+
+class Durability:
+    """See the module."""
+
+    name = "durability"
+
+    def check(self, run: Run) -> Verdict:
+        """See `Checker`; facts ``acked_sync_writes``, ``lost_sync_writes``, ``false_claims``, ``images_judged``."""
+        trace = _TraceJudgement(self.name, run)
+        lost = _LostOperations(self.name, run)
+        facts = {
+            "acked_sync_writes": lost.acknowledged,
+            "lost_sync_writes": len(lost.evidence),
+            "false_claims": trace.false_claims,
+            "images_judged": trace.images,
+        }
+        evidence = trace.evidence + lost.evidence
+        if evidence:
+            return Verdict(valid=False, facts=facts, evidence=evidence[:EVIDENCE_MAX])
+        if not lost.acknowledged:
+            what = "no write and no registration was ever acknowledged, so nothing could be lost"
+            evidence = [finding(self.name, "stimulus", what)]
+            return Verdict(valid="unknown", facts=facts, evidence=evidence)
+        return Verdict(valid=True, facts=facts)
+
+
+class _Image:
+    """What one replica's disk must hold by now."""
+
+    __slots__ = ("floor", "last", "start")
+
+    def __init__(self) -> None:
+        self.start = 0
+        """Applied index at the last start: the store holds the effects of everything up to it."""
+        self.floor: dict[RowKey, int] = {}
+        """Row -> raft index of its newest version that was written durably into this store."""
+        self.last = 0
+        """End of the log."""
+
+
+class _TraceJudgement:
+    """Claims, disk images and logs, in the order of the trace."""
+
+    def __init__(self, checker: str, run: Run) -> None:
+        self.evidence: list[dict[str, Any]] = []
+        self.false_claims = 0
+        self.images = 0
+        self._checker = checker
+        self._crashes = LastCrash()
+        self._images: dict[tuple[str, int], _Image] = {}
+        self._commit: dict[int, int] = {}
+        self._majority = len(run.nodes) // 2 + 1
+        self._nodes = run.nodes
+        self._claims: dict[tuple[str, str], None] = {}
+        self._logs = committed_logs(run.trace)
+        self._folds = {g: RegistryFold(encryption_entries(log)) for g, log in self._logs.items()}
+        handlers: dict[type, Callable[[Any], None]] = {
+            Appended: self._appended,
+            Applied: self._applied,
+            Committed: self._committed,
+            FalseClaim: self._false_claim,
+            HitPoint: self._crashes.observe,
+            Installed: self._installed,
+            Started: self._started,
+            Stopped: self._crashes.observe,
+        }
+        for event in run.trace:
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(event)
+
+    def _image(self, event: Event) -> _Image:
+        place = (event.node, event.group)
+        image = self._images.get(place)
+        if image is None:
+            image = self._images[place] = _Image()
+        return image
+
+    def _appended(self, event: Appended) -> None:
+        self._image(event).last = event.entries[-1][0]
+
+    def _committed(self, event: Committed) -> None:
+        if event.index > self._commit.get(event.group, 0):
+            self._commit[event.group] = event.index
+
+    def _installed(self, event: Installed) -> None:
+        image = self._image(event)
+        image.last = max(image.last, event.index)
+        image.start = event.index
+        image.floor.clear()
+
+    def _false_claim(self, event: FalseClaim) -> None:
+        self.false_claims += 1
+        claim = (event.node, event.durable_id)
+        if claim in self._claims:
+            return
+        self._claims[claim] = None
+        what = (
+            f"{event.node} claimed {event.durable_id} durable at entry {event.index} while below "
+            f"{event.path} was un-synced: {event.missing}"
+        )
+        self._broken("I12", what, event, durable_id=event.durable_id, missing=event.missing)
+
+    def _started(self, event: Started) -> None:
+        """Judge the disk image that this life found."""
+        self.images += 1
+        image = self._image(event)
+        base = event.snapshot_index if event.restored else max(event.have, event.snapshot_index)
+        end = max(event.last_index, event.snapshot_index)
+        if event.have > end:
+            what = f"{event.node} says applied {event.have}, but its log ends at {end}"
+            self._broken("I5", what, event, index=event.have)
+        fold = self._folds.get(event.group)
+        needed = fold.last_change(base) if fold is not None else 0
+        if needed > event.row_horizon:
+            what = (
+                f"{event.node} says applied {base}, but no row in its store is as new as entry {needed}, "
+                f"which changed one (newest: {event.row_horizon})"
+            )
+            self._broken("I5", what, event, index=needed)
+        image.start = base
+        if event.restored:
+            image.floor.clear()
+        commit = self._commit.get(event.group, 0)
+        fell = end < min(image.last, commit)
+        image.last = end
+        if fell:
+            self._judge_majority(event, commit)
+
+    def _judge_majority(self, event: Started, commit: int) -> None:
+        """A committed index must stay in a majority of logs; `event`'s node has just come back with less."""
+        holding = [
+            node
+            for node in self._nodes
+            if (image := self._images.get((node, event.group))) is not None and image.last >= commit
+        ]
+        if len(holding) < self._majority:
+            what = (
+                f"entry {commit} was committed and is now held by {', '.join(holding) or 'nobody'} only: "
+                f"{event.node} came back with a log that ends at {event.last_index}"
+            )
+            self._broken("I22", what, event, index=commit)
+
+    def _applied(self, event: Applied) -> None:
+        unread = event.decision == "halt" and event.epoch_row < 0
+        if event.opcode != OPCODE_REGISTRATION or unread:
+            return
+        fold = self._folds.get(event.group)
+        if fold is None:
+            return
+        image = self._image(event)
+        key = (event.dek_id, node16(event.full_node_id))
+        versions = fold.versions.get(key, ())
+        due = max(fold.row_at(key, image.start).index, image.floor.get(key, 0))
+        have = _version_index(event.row_before, versions)
+        if have is not None and have < due:
+            what = (
+                f"{event.node} held the row of entry {have or 'none'} in front of entry {event.index}, although the "
+                f"row of entry {due} was durable there"
+            )
+            self._broken("I5", what, event)
+        if event.row_writes and event.decision != "halt":
+            after = _version_index(event.row_after, versions)
+            if after is not None:
+                image.floor[key] = max(after, image.floor.get(key, 0))
+
+    def _broken(self, invariant: str, what: str, event: Event, **fields: Any) -> None:
+        crash_point = self._crashes.of(event.node)
+        self.evidence.append(
+            finding(
+                self._checker,
+                invariant,
+                what + named(crash_point),
+                event,
+                crash_point=crash_point,
+                **fields,
+            )
+        )
+
+
+def _version_index(row: bytes, versions: Sequence[Version]) -> int | None:
+    """Return the raft index of the version with these bytes, 0 for no row, None when the log never made such a row."""
+    if not row:
+        return 0
+    for version in versions:
+        if version.row == row:
+            return version.index
+    return None
+
+
+class _LostOperations:
+    """Acknowledged operations of the history that the log or a final state does not show."""
+
+    def __init__(self, checker: str, run: Run) -> None:
+        self.acknowledged = 0
+        self.evidence: list[dict[str, Any]] = []
+        self._checker = checker
+        self._run = run
+        logs = committed_logs(run.trace)
+        self._writes: Counter[tuple[str, str, str]] = Counter()
+        self._registrations: dict[Registration, int] = {}
+        for log in logs.values():
+            for _, request in kv_requests(log):
+                self._writes[
+                    _spelling(request.op, request.key, request.value, request.expected)
+                ] += 1
+            for entry in encryption_entries(log):
+                if entry.registration is not None:
+                    self._registrations.setdefault(entry.registration, entry.index)
+        for operation in run.history:
+            if operation.type == "ok":
+                if operation.f in _LOG_OP:
+                    self._judge_write(operation)
+                elif operation.f == "register":
+                    self._judge_registration(operation)
+
+    def _judge_write(self, operation: Operation) -> None:
+        self.acknowledged += 1
+        key, value = operation.value
+        old, new = value if operation.f == "cas" else (None, value)
+        spelling = _spelling(_LOG_OP[operation.f], key, new, old)
+        self._writes[spelling] -= 1
+        if self._writes[spelling] < 0:
+            what = (
+                f"{operation.f} of {new!r} to key {key} was acknowledged by {operation.node or 'a node'}, "
+                "but no committed entry holds it"
+            )
+            self._lost(what, operation)
+
+    def _judge_registration(self, operation: Operation) -> None:
+        self.acknowledged += 1
+        value = operation.value
+        registration = Registration(value["dek_id"], value["full_node_id"], value["epoch"])
+        index = self._registrations.get(registration)
+        if index is None:
+            what = f"the registration of {value} was acknowledged, but no committed entry holds it"
+            self._lost(what, operation)
+            return
+        key = registry_key(registration.dek_id, node16(registration.full_node_id)).hex()
+        for node, groups in self._run.final_state.items():
+            for state in groups.values():
+                if state["applied"] < max(index, value.get("index", 0)):
+                    continue
+                row = _row(state["rows"], key)
+                if row is None or row < registration.local_epoch:
+                    what = (
+                        f"the registration of {value} was acknowledged, but {node} ends at entry "
+                        f"{state['applied']} with epoch {row} in that row"
+                    )
+                    self._lost(what, operation, node=node, index=index)
+                    return
+
+    def _lost(self, what: str, operation: Operation, **fields: Any) -> None:
+        operations = [msgspec.to_builtins(operation)]
+        self.evidence.append(
+            finding(
+                self._checker,
+                "I22",
+                what,
+                time_ns=operation.time_ns,
+                operations=operations,
+                **fields,
+            )
+        )
+
+
+def _spelling(op: str, key: Any, value: Any, expected: Any) -> tuple[str, str, str]:
+    """Return one comparable form of a request, whatever JSON and msgpack made of its key and values."""
+    return op, str(key), repr((value, expected) if op == "cas" else value)
+
+
+def _row(rows: Mapping[str, str], key: str) -> int | None:
+    """Return the last epoch of the row at hexadecimal `key`, or None."""
+    value = rows.get(key)
+    return None if value is None else decode_row(bytes.fromhex(value)).last_seen_epoch

@@ -1,0 +1,326 @@
+"""Linearizability of keys (I32): one order of each key's operations that respects time and the model.
+
+Linearizability is local (Herlihy & Wing 1990), so every key is judged alone. The search is Wing & Gong's with Lowe's memory
+of configurations: take a step whose call precedes every return still missing, go on, come back when stuck, never enter
+the same configuration twice. A configuration is (state, definite steps taken, indeterminate steps taken); steps are in
+order of their calls, so the taken ones are "all below `low`" and a short window of bits.
+
+Three observations make it nearly free of choices on real histories, each without losing an order:
+
+* a read that fits is taken at once: it changes nothing;
+* a write that nobody will read, over a state that nobody will read any more, is taken at once: whatever follows it in
+  some order is a write, so it can stand in front as well;
+* a state that someone still has to read must not be left when nothing can produce it again.
+
+A failed operation never happened; an indeterminate one may happen at any time after its call, or never. The search has
+a budget of steps; beyond it the verdict is unknown and says how far it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from harness.checkers.checker import Run, Valid, Verdict
+from harness.checkers.evidence import EVIDENCE_MAX, finding
+from harness.checkers.models import INFINITY, MODELS, NOTHING, Call, Steps
+from harness.operation import NEMESIS, Operation
+
+__all__ = ["Linearizability", "Outcome", "calls_by_key", "search"]
+
+_FS = frozenset({"read", "write", "cas", "append"})
+_SHOWN_MAX = 12
+_SHOWN_BEFORE = 3
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a search found; the last three fields say where it came furthest when it is not valid.
+
+    `valid` is ``"unknown"`` when the budget ran out. `taken` counts the definite steps in the longest order found,
+    `state` is the number of the state behind it, `stuck` are the steps that had to come next.
+    """
+
+    valid: Valid
+    steps: int
+    taken: int = 0
+    state: int = 0
+    stuck: tuple[int, ...] = ()
+
+
+class _Search:
+    """One search; `run` may be called once."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        count = len(steps.states)
+        self._interest = [0] * count
+        """State -> steps not taken that need it."""
+        self._demand = [0] * count
+        """State -> definite steps not taken that need it."""
+        self._producers = [0] * count
+        """State -> steps not taken that lead to it."""
+        self._outstanding = 0
+        for step in range(len(steps.calls)):
+            self._account(step, 1)
+
+    def run(self, steps_max: int) -> Outcome:
+        """Search until an order is found, none is left, or `steps_max` steps were tried."""
+        if not self._outstanding:
+            return Outcome(valid=True, steps=0)
+        seen = set()
+        tried = 0
+        best = Outcome(valid=False, steps=0, taken=-1)
+        mergeable = not self._steps.next_list
+        taken: list[int] = []
+        state, low, window, bound, open_steps = self._settle(0, 0, 0, taken)
+        branches = self._branches(state, 0, bound, open_steps)
+        best = self._best(best, state, low, window, open_steps)
+        stack = [(state, low, window, 0, iter(branches), taken)]
+        while stack:
+            if not self._outstanding:
+                return Outcome(valid=True, steps=tried)
+            state, low, window, opened, choices, taken = stack[-1]
+            step = next(choices, NOTHING)
+            if step == NOTHING:
+                stack.pop()
+                for undone in taken:
+                    self._account(undone, 1)
+                continue
+            tried += 1
+            if tried > steps_max:
+                return msgspec.structs.replace(best, valid="unknown", steps=tried)
+            state, window, opened = self._take(step, state, low, window, opened)
+            taken = [step]
+            state, low, window, bound, open_steps = self._settle(state, low, window, taken)
+            place = state if not mergeable or self._interest[state] else NOTHING
+            configuration = (place, low, window, opened)
+            if configuration in seen:
+                for undone in taken:
+                    self._account(undone, 1)
+                continue
+            seen.add(configuration)
+            best = self._best(best, state, low, window, open_steps)
+            branches = self._branches(state, opened, bound, open_steps)
+            stack.append((state, low, window, opened, iter(branches), taken))
+        return msgspec.structs.replace(best, steps=tried)
+
+    def _account(self, step: int, change: int) -> None:
+        """Count `step` as not taken any more (-1) or again (1)."""
+        steps = self._steps
+        need = steps.needs[step]
+        if need >= 0:
+            self._interest[need] += change
+            if step < steps.definite:
+                self._demand[need] += change
+                self._outstanding += change
+        lead = steps.leads[step]
+        if lead >= 0:
+            self._producers[lead] += change
+
+    def _take(
+        self, step: int, state: int, low: int, window: int, opened: int
+    ) -> tuple[int, int, int]:
+        """Take `step`, which fits; returns the new (state, window, opened)."""
+        steps = self._steps
+        self._account(step, -1)
+        lead = steps.leads[step]
+        state = lead if lead >= 0 else steps.next_list[state, steps.append[step]]
+        if step < steps.definite:
+            return state, window | 1 << (step - low), opened
+        return state, window, opened | 1 << (step - steps.definite)
+
+    def _settle(
+        self, state: int, low: int, window: int, taken: list[int]
+    ) -> tuple[int, int, int, int, list[int]]:
+        """Take every step that costs nothing, adding it to `taken`.
+
+        Returns the new (state, low, window), the earliest return among the definite steps left, and
+        the definite steps that may come next.
+        """
+        steps = self._steps
+        called, returned, needs, leads = steps.called, steps.returned, steps.needs, steps.leads
+        interest = self._interest
+        definite = steps.definite
+        while True:
+            bound = INFINITY
+            open_steps = []
+            postponed = False
+            step, bit = low, 1
+            while step < definite and called[step] < bound:
+                if not window & bit:
+                    need, lead = needs[step], leads[step]
+                    unread = need < 0 <= lead and not interest[lead]
+                    if (need == state and lead < 0) or (unread and not interest[state]):
+                        window |= bit
+                        taken.append(step)
+                        self._account(step, -1)
+                        if lead >= 0:
+                            state = lead
+                    else:
+                        postponed = postponed or unread
+                        open_steps.append(step)
+                        bound = min(bound, returned[step])
+                step += 1
+                bit <<= 1
+            if not postponed or interest[state]:
+                break
+        done = (~window & (window + 1)).bit_length() - 1
+        return state, low + done, window >> done, bound, open_steps
+
+    def _branches(self, state: int, opened: int, bound: int, open_steps: list[int]) -> list[int]:
+        """Return the steps worth trying next: the definite ones that fit, then the indeterminate ones."""
+        steps = self._steps
+        needs, leads, append = steps.needs, steps.leads, steps.append
+        demand = self._demand[state]
+        stays = not demand or self._producers[state] > 0
+        branches = []
+        for step in open_steps:
+            need, lead = needs[step], leads[step]
+            if need >= 0 and need != state:
+                continue
+            if lead < 0 and (state, append[step]) not in steps.next_list:
+                continue
+            if stays or lead == state or demand == (need == state):
+                branches.append(step)
+        for step in range(steps.definite, len(steps.calls)):
+            if steps.called[step] > bound:
+                break
+            need, lead = needs[step], leads[step]
+            if opened >> (step - steps.definite) & 1 or (need >= 0 and need != state):
+                continue
+            useful = self._interest[lead] if lead >= 0 else (state, append[step]) in steps.next_list
+            if useful and (stays or lead == state):
+                branches.append(step)
+        return branches
+
+    def _best(
+        self, best: Outcome, state: int, low: int, window: int, open_steps: list[int]
+    ) -> Outcome:
+        taken = low + window.bit_count()
+        if taken <= best.taken:
+            return best
+        return Outcome(valid=False, steps=0, taken=taken, state=state, stuck=tuple(open_steps))
+
+
+def search(steps: Steps, steps_max: int) -> Outcome:
+    """Search for an order of one key's steps; gives up after trying `steps_max` steps."""
+    return _Search(steps).run(steps_max)
+
+
+def calls_by_key(history: Sequence[Operation]) -> dict[Any, list[Call]]:
+    """Return each key's calls in order of their invocation, failed ones left out; keys in order of appearance."""
+    found: dict[Any, list[Call]] = {}
+    pending: dict[int, tuple[int, Operation]] = {}
+    for position, operation in enumerate(history):
+        process = operation.process
+        if process == NEMESIS or operation.f not in _FS:
+            continue
+        if operation.type == "invoke":
+            pending[process] = (position, operation)
+            found.setdefault(operation.value[0], [])
+            continue
+        called, invoked = pending.pop(process)
+        if operation.type == "fail":
+            continue
+        key, argument = invoked.value
+        if operation.type == "ok":
+            call = Call(invoked, operation, called, position, argument, operation.value[1])
+        else:
+            call = Call(invoked, operation, called, INFINITY, argument, None)
+        found[key].append(call)
+    for called, invoked in pending.values():
+        key, argument = invoked.value
+        found[key].append(Call(invoked, None, called, INFINITY, argument, None))
+    for calls in found.values():
+        calls.sort(key=_called)
+    return found
+
+
+def _called(call: Call) -> int:
+    return call.called
+
+
+class Linearizability:
+    """See the module. `model` names one of `models.MODELS`; `steps_max` bounds the search of each key."""
+
+    name = "linearizable"
+
+    def __init__(self, model: str = "register", steps_max: int = 1_000_000) -> None:
+        self._model = MODELS[model]
+        self._steps_max = steps_max
+
+    def check(self, run: Run) -> Verdict:
+        """See `Checker`; facts ``keys_judged``, ``operations_judged``, ``search_steps``."""
+        evidence: list[dict[str, Any]] = []
+        valids: list[Valid] = []
+        facts = {"keys_judged": 0, "operations_judged": 0, "search_steps": 0}
+        for key, calls in calls_by_key(run.history).items():
+            steps = self._model(calls)
+            outcome = search(steps, self._steps_max)
+            facts["keys_judged"] += 1
+            facts["operations_judged"] += steps.definite
+            facts["search_steps"] += outcome.steps
+            valids.append(outcome.valid)
+            if outcome.valid is False:
+                evidence.append(self._stuck(key, steps, outcome))
+            elif outcome.valid == "unknown":
+                what = (
+                    f"key {key}: gave up after {outcome.steps} steps with {outcome.taken} of "
+                    f"{steps.definite} operations in order"
+                )
+                evidence.append(finding(self.name, "I32", what))
+        evidence = evidence[:EVIDENCE_MAX]
+        if False in valids:
+            return Verdict(valid=False, facts=facts, evidence=evidence)
+        if "unknown" in valids:
+            return Verdict(valid="unknown", facts=facts, evidence=evidence)
+        if not facts["operations_judged"]:
+            what = "no operation on any key is known to have taken effect"
+            evidence = [finding(self.name, "stimulus", what)]
+            return Verdict(valid="unknown", facts=facts, evidence=evidence)
+        return Verdict(valid=True, facts=facts)
+
+    def _stuck(self, key: Any, steps: Steps, outcome: Outcome) -> dict[str, Any]:
+        """Explain with the operations around the point behind which no order leads."""
+        first = min(outcome.stuck, key=lambda step: steps.returned[step])
+        last_call = steps.calls[first]
+        before = range(max(0, first - _SHOWN_BEFORE), first)
+        shown = sorted({*before, *outcome.stuck}, key=lambda step: steps.called[step])
+        need = steps.needs[first]
+        never = need > 0 and need not in steps.leads and not steps.next_list
+        what = (
+            f"key {key}: after {outcome.taken} of {steps.definite} operations the value can be "
+            f"{steps.states[outcome.state]!r}, and then {_in_words(last_call)} fits nowhere before it returned"
+        )
+        if never:
+            what += f"; {steps.states[need]!r} was never written"
+        return finding(
+            self.name,
+            "I32",
+            what,
+            key=key,
+            time_ns=last_call.invoked.time_ns,
+            operations=[_as_data(steps.calls[step]) for step in shown[:_SHOWN_MAX]],
+        )
+
+
+def _in_words(call: Call) -> str:
+    value = call.result if call.invoked.f == "read" else call.argument
+    return f"{call.invoked.f} {value!r} of process {call.invoked.process}"
+
+
+def _as_data(call: Call) -> dict[str, Any]:
+    completed = call.completed
+    return {
+        "process": call.invoked.process,
+        "f": call.invoked.f,
+        "value": call.result if call.invoked.f == "read" else call.argument,
+        "type": "info" if completed is None else completed.type,
+        "invoked_index": call.called,
+        "completed_index": call.returned if call.returned < INFINITY else -1,
+        "invoked_ns": call.invoked.time_ns,
+        "completed_ns": -1 if completed is None else completed.time_ns,
+        "node": call.invoked.node if completed is None else completed.node,
+    }

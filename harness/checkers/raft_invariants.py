@@ -1,0 +1,304 @@
+"""Raft's own promises, judged while the run goes on.
+
+`RaftInvariants.observe` is fed every trace event, by a simulator after each step or by `RaftChecker` once the run
+is over, and records a finding the moment a promise is broken; a simulator stops at the first. It must cost
+microseconds, so it keeps per node only terms and marks, and finds the rest through the tree of entries of
+`committed_log`: with log matching judged on every append, one comparison at the tip judges the whole path.
+
+Promises (Ongaro & Ousterhout 2014, figure 3, and §5.2-5.4): election safety, leader append-only, log matching,
+leader completeness, state machine safety; beside them: commit never goes back within one life of a node, and what a node said
+was durable (its term, its committed entries) is still there after a restart (specification I6, I12).
+
+A node may die after writing and before saying so, and in the middle of anything: an unknown is no violation.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from cluster.trace import (
+    Appended,
+    Applied,
+    Committed,
+    Event,
+    HitPoint,
+    Installed,
+    RoleChanged,
+    Started,
+    Stopped,
+)
+from harness.checkers.checker import Run, Verdict
+from harness.checkers.committed_log import UNKNOWN, Conflict, GroupLog, Peer
+from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding, named
+
+__all__ = ["RaftChecker", "RaftInvariants"]
+
+_CONFLICTS = {
+    "data": "log matching",
+    "history": "log matching",
+    "commit": "state machine safety",
+}
+
+
+class _Member(Peer):
+    """What is known of one replica: its log, and what it may never take back."""
+
+    __slots__ = ("commit", "durable_last", "durable_term", "role", "term")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.role = "follower"
+        self.term = 0
+        self.commit = 0
+        self.durable_last = 0
+        self.durable_term = 0
+
+
+class _Group:
+    """What is known of one raft group."""
+
+    __slots__ = ("applied", "commit_by_term", "leaders", "log", "members")
+
+    def __init__(self) -> None:
+        self.log = GroupLog()
+        self.members: dict[str, _Member] = {}
+        self.leaders: dict[int, str] = {}
+        self.applied: dict[int, int] = {}
+        """Index -> digest of the entry that was applied there first."""
+        self.commit_by_term: dict[int, int] = {}
+        """Term in which entries were first known committed -> the highest such index."""
+
+
+class RaftInvariants:
+    """Judges events as they come; `violations` holds the findings, `entries_committed` what the pass rests on."""
+
+    name = "raft"
+
+    def __init__(self) -> None:
+        self.violations: list[dict[str, Any]] = []
+        self._groups: dict[int, _Group] = {}
+        self._crashes = LastCrash()
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Applied: self._applied,
+            Appended: self._appended,
+            Committed: self._committed,
+            HitPoint: self._crashes.observe,
+            Installed: self._installed,
+            RoleChanged: self._role_changed,
+            Started: self._started,
+            Stopped: self._crashes.observe,
+        }
+
+    def observe(self, event: Event) -> None:
+        """Take the next event of the run; adds to `violations` what it breaks."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    @property
+    def entries_committed(self) -> int:
+        """How many entries are known committed, over all groups."""
+        return sum(group.log.commit for group in self._groups.values())
+
+    def verdict(self) -> Verdict:
+        """Return the verdict so far; ``unknown`` when nothing was ever committed."""
+        facts = {
+            "entries_committed": self.entries_committed,
+            "terms_with_leader": sum(len(group.leaders) for group in self._groups.values()),
+        }
+        if self.violations:
+            return Verdict(valid=False, facts=facts, evidence=self.violations[:EVIDENCE_MAX])
+        if not self.entries_committed:
+            what = "no entry was ever committed, so there was nothing to keep"
+            evidence = [finding(self.name, "stimulus", what)]
+            return Verdict(valid="unknown", facts=facts, evidence=evidence)
+        return Verdict(valid=True, facts=facts)
+
+    # -- one handler for each kind of event ------------------------------------------------------
+
+    def _place(self, event: Event) -> tuple[_Group, _Member]:
+        group = self._groups.get(event.group)
+        if group is None:
+            group = self._groups[event.group] = _Group()
+        member = group.members.get(event.node)
+        if member is None:
+            member = group.members[event.node] = _Member()
+        return group, member
+
+    def _appended(self, event: Appended) -> None:
+        group, member = self._place(event)
+        first = event.entries[0][0]
+        if first <= member.last and member.role == "leader":
+            what = (
+                f"{event.node} is leader of term {member.term} and overwrote its own entry {first}"
+            )
+            self._broken("leader append-only", what, event, index=first)
+        conflict = group.log.append(member, event.entries)
+        if event.durable:
+            member.durable_last = member.last
+            member.durable_term = member.term
+        elif first <= member.durable_last:
+            member.durable_last = first - 1
+        if conflict is not None:
+            self._conflict(conflict, event)
+
+    def _committed(self, event: Committed) -> None:
+        group, member = self._place(event)
+        index = event.index
+        if index < member.commit:
+            what = f"{event.node} knew entry {member.commit} committed and now says {index}"
+            self._broken("commit monotone", what, event)
+        member.commit = index
+        log = group.log
+        if index > log.commit:
+            group.commit_by_term[member.term] = index
+        conflict = log.commit_to(index, event.term)
+        if conflict is not None:
+            self._conflict(conflict, event)
+
+    def _applied(self, event: Applied) -> None:
+        group, _ = self._place(event)
+        index = event.index
+        digest = group.applied.get(index)
+        if digest == event.digest:
+            return
+        if digest is not None:
+            what = (
+                f"{event.node} applied an entry at {index} whose digest {event.digest:08x} "
+                f"differs from {digest:08x}, which was applied there before"
+            )
+            self._broken("state machine safety", what, event)
+            return
+        group.applied[index] = event.digest
+        data = group.log.data(index)
+        if data is not None and zlib.crc32(data) != event.digest:
+            what = f"{event.node} applied at {index} something else than what is committed there"
+            self._broken("state machine safety", what, event)
+
+    def _installed(self, event: Installed) -> None:
+        group, member = self._place(event)
+        group.log.install(member, event.index)
+        member.durable_last = event.index
+        member.commit = max(member.commit, event.index)
+
+    def _started(self, event: Started) -> None:
+        group, member = self._place(event)
+        log = group.log
+        kept = max(event.last_index, event.snapshot_index)
+        lost = min(member.durable_last, log.commit)
+        while lost > kept and not _holds_committed(log, member, lost):
+            lost -= 1
+        if lost > kept:
+            what = (
+                f"{event.node} had entry {lost} durable and it was committed, but its log ends at {kept} "
+                f"after the restart"
+            )
+            self._broken("persistence", what, event, index=lost)
+        log.restart(member, event.last_index)
+        member.durable_last = min(member.durable_last, event.last_index)
+        member.role = "follower"
+        member.term = member.durable_term
+        member.commit = 0
+
+    def _role_changed(self, event: RoleChanged) -> None:
+        group, member = self._place(event)
+        term = event.term
+        if term < member.term:
+            what = f"{event.node} was durably in term {member.term} and now says {term}"
+            self._broken("persistence", what, event)
+        member.role = event.role
+        member.term = term
+        if event.role != "leader":
+            tip = (event.last_index, event.last_term)
+            if tip in group.log.entries and member.term_at(event.last_index) == UNKNOWN:
+                member.terms[event.last_index] = event.last_term
+            return
+        known = group.leaders.setdefault(term, event.node)
+        if known != event.node:
+            what = f"{event.node} became leader of term {term}, which {known} already led"
+            self._broken("election safety", what, event)
+        self._check_completeness(group, member, event)
+
+    def _check_completeness(self, group: _Group, member: _Member, event: RoleChanged) -> None:
+        """Whatever was committed in an earlier term is in the new leader's log.
+
+        A new leader's `last_index` already counts the empty entry of its own term.
+        """
+        needed = max(
+            (index for term, index in group.commit_by_term.items() if term < event.term), default=0
+        )
+        if needed == 0:
+            return
+        last = event.last_index - (event.last_term == event.term)
+        if last < needed:
+            what = (
+                f"{event.node} became leader of term {event.term} with a log that ends at {last}, "
+                f"but entry {needed} was committed before"
+            )
+            self._broken("leader completeness", what, event, index=needed)
+            return
+        term = _term_through(group.log, member, last, needed)
+        committed = group.log.committed.get(needed, UNKNOWN)
+        if UNKNOWN not in (term, committed) and term != committed:
+            what = (
+                f"{event.node} became leader of term {event.term} with an entry of term {term} at "
+                f"{needed}, where one of term {committed} was committed"
+            )
+            self._broken("leader completeness", what, event, index=needed)
+
+    # -- findings ----------------------------------------------------------------------------------
+
+    def _conflict(self, conflict: Conflict, event: Event) -> None:
+        index, term, known = conflict.index, conflict.term, conflict.known_term
+        what = {
+            "data": f"{event.node} holds another content than its peers under (index {index}, term {term})",
+            "history": f"before entry {index}, {event.node} holds term {term} and a peer term {known}",
+            "commit": f"{event.node} says that an entry of term {term} is committed at {index}, "
+            f"where one of term {known} already is",
+        }[conflict.kind]
+        self._broken(_CONFLICTS[conflict.kind], what, event, index=index)
+
+    def _broken(self, promise: str, what: str, event: Event, **fields: Any) -> None:
+        crash_point = self._crashes.of(event.node)
+        self.violations.append(
+            finding(
+                self.name,
+                promise,
+                f"{promise}: {what}{named(crash_point)}",
+                event,
+                crash_point=crash_point,
+                **fields,
+            )
+        )
+
+
+def _holds_committed(log: GroupLog, member: _Member, index: int) -> bool:
+    """Whether `member` is known to hold the committed entry at `index`."""
+    term = member.term_at(index)
+    return term != UNKNOWN and term == log.committed.get(index)
+
+
+def _term_through(log: GroupLog, member: _Member, last: int, index: int) -> int:
+    """Return the term of `member`'s entry at `index`, found through its entries up to `last`, or UNKNOWN."""
+    position = index
+    while position <= last and member.term_at(position) == UNKNOWN:
+        position += 1
+    for there, term in log.path(position, member.term_at(position)):
+        if there == index:
+            return term
+    return UNKNOWN
+
+
+class RaftChecker:
+    """The same promises, judged when the run is over."""
+
+    name = RaftInvariants.name
+
+    def check(self, run: Run) -> Verdict:
+        """See `Checker`."""
+        invariants = RaftInvariants()
+        for event in run.trace:
+            invariants.observe(event)
+        return invariants.verdict()
