@@ -39,7 +39,7 @@ from cluster.trace import (
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.committed_log import committed_logs, encryption_entries, kv_requests
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding, named
-from harness.checkers.registry_fold import RegistryFold, RowKey
+from harness.checkers.registry_fold import RegistryFold, RowKey, Version
 from harness.operation import Operation
 
 __all__ = ["Durability"]
