@@ -1,0 +1,312 @@
+"""A `Scenario`: everything that decides a run, as a short TOML file that a person can read and send
+to somebody.
+
+It names things (workload, world, nemeses, bug) and imports none of them: whoever loads one hands in
+what is known. A wrong file gives one line that names the key, what stood there, what is allowed and
+what was probably meant; nothing is ever guessed or ignored.
+
+    workload = "crash-replay"
+    seed = 7
+    nemesis = ["kill"]
+
+    [[faults]]
+    f = "arm"
+    targets = ["leader"]
+    value = { point = "apply.after_set", nth = 3, action = "kill" }
+    when = { kind = "after", f = "register", nth = 2 }
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from harness.errors import UserMistake
+from harness.operation import Kind
+from harness.toml_writer import dumps
+
+__all__ = [
+    "After",
+    "At",
+    "FaultEntry",
+    "Known",
+    "Scenario",
+    "ScenarioError",
+    "check_names",
+    "dump_scenario",
+    "load_scenario",
+    "parse_concurrency",
+]
+
+NODES_MAX = 99
+CONCURRENCY_MAX = 10_000
+RATE_HZ_MAX = 1_000_000
+SECONDS_MAX = 10_000_000
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Ordinal = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)]
+
+
+class ScenarioError(UserMistake):
+    """A scenario is wrong.
+
+    The text is one line that says where, what stood there and what is allowed.
+    """
+
+
+class At(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="at",
+):
+    """So many seconds after the start of the run."""
+
+    time_s: Seconds
+
+
+class After(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="after",
+):
+    """`delay_s` after the `nth` operation of this `f` and `type` in the history."""
+
+    f: str
+    type: Kind = "ok"
+    nth: Ordinal = 1
+    delay_s: Seconds = 0.0
+
+
+class FaultEntry(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """One fault at one moment: the nemesis operation `f` on `targets` with the arguments `value`.
+
+    `targets` are names of nodes, or words that the nemesis resolves at that moment (``leader``
+    ...).
+    """
+
+    f: str
+    when: At | After
+    targets: list[str] = []
+    value: dict[str, Any] = {}
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """See the head of this module.
+
+    `rate` is operations per second of all clients together. `nemesis` are random faults, `faults`
+    exact ones. `bug` is the id of a seeded bug, `compat` names a behaviour to imitate; both may be
+    empty. `options` belong to the workload. `stimuli` are facts with their smallest value, beyond
+    those that the workload needs. `name` is the test name of the store; empty means the workload's.
+    """
+
+    workload: str
+    name: str = ""
+    world: str = "sim"
+    nodes: Annotated[int, msgspec.Meta(ge=1, le=NODES_MAX)] = 5
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=CONCURRENCY_MAX)] = 5
+    rate: Annotated[float, msgspec.Meta(gt=0, le=RATE_HZ_MAX)] = 20.0
+    time_limit_s: Annotated[float, msgspec.Meta(gt=0, le=SECONDS_MAX)] = 15.0
+    seed: Count = 0
+    nemesis: list[str] = []
+    bug: str = ""
+    compat: str = ""
+    options: dict[str, Any] = {}
+    stimuli: dict[str, Count] = {}
+    faults: list[FaultEntry] = []
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """The names that may stand in a scenario. `faults` are the operations of all nemeses."""
+
+    workloads: frozenset[str]
+    worlds: frozenset[str]
+    nemeses: frozenset[str]
+    bugs: frozenset[str]
+    compats: frozenset[str]
+    faults: frozenset[str]
+
+
+_FIELDS_AT = (
+    (re.compile(r"\$\Z"), Scenario),
+    (re.compile(r"\$\.faults\[\d+\]\Z"), FaultEntry),
+)
+"""Which struct stands at a path, for the names that are allowed there."""
+
+_KINDS: dict[object, type[At | After]] = {"at": At, "after": After}
+
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.+)`\Z")
+_MISSING_FIELD = re.compile(r"Object missing required field `(.+)`\Z")
+_EXPECTED = re.compile(r"Expected (.+?)(?:, got .+)?\Z")
+
+
+def load_scenario(text: str, known: Known) -> Scenario:
+    """Return the scenario written in the TOML `text`. Raises ScenarioError."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"the scenario is not TOML: {error}") from None
+    spelled = raw.get("concurrency")
+    if isinstance(spelled, str) and isinstance(raw.get("nodes", 5), int):
+        raw["concurrency"] = parse_concurrency(spelled, raw.get("nodes", 5))
+    try:
+        scenario = msgspec.convert(raw, Scenario)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(_one_line(str(error), raw)) from None
+    _check_values("options", scenario.options)
+    for number, fault in enumerate(scenario.faults):
+        _check_values(f"faults[{number}].value", fault.value)
+    check_names(scenario, known)
+    return scenario
+
+
+def dump_scenario(scenario: Scenario) -> str:
+    """Return `scenario` as TOML, every key spelled out: later defaults must not change an old file.
+
+    Raises ScenarioError when an option is nothing that TOML can hold.
+    """
+    try:
+        return dumps(msgspec.to_builtins(scenario))
+    except TypeError as error:
+        raise ScenarioError(f"the scenario cannot be written: {error}") from None
+
+
+def parse_concurrency(text: str, nodes: int) -> int:
+    """Return the number of clients that ``"7"`` or ``"2n"`` (two for each node) means.
+
+    Raises ScenarioError.
+    """
+    match = re.fullmatch(r"([1-9][0-9]*)(n?)", text)
+    if match is None:
+        raise ScenarioError(
+            f"concurrency: {text!r} is not allowed; allowed are a number such as 10, "
+            "or a multiple of the nodes such as 2n"
+        )
+    return int(match[1]) * (nodes if match[2] else 1)
+
+
+def check_names(scenario: Scenario, known: Known) -> None:
+    """Raise ScenarioError for the first name in `scenario` that nobody knows."""
+    _check_name("workload", scenario.workload, known.workloads)
+    _check_name("world", scenario.world, known.worlds)
+    for number, name in enumerate(scenario.nemesis):
+        _check_name(f"nemesis[{number}]", name, known.nemeses)
+    if scenario.bug:
+        _check_name("bug", scenario.bug, known.bugs)
+    if scenario.compat:
+        _check_name("compat", scenario.compat, known.compats)
+    for number, fault in enumerate(scenario.faults):
+        _check_name(f"faults[{number}].f", fault.f, known.faults)
+
+
+def _check_name(key: str, name: str, allowed: Iterable[str]) -> None:
+    if name not in allowed:
+        raise ScenarioError(f"{key}: {name!r} is unknown; {_allowed(name, allowed)}")
+
+
+def _allowed(name: object, allowed: Iterable[str]) -> str:
+    """Say which names are allowed, and which of them was probably meant."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return f"{meant}allowed: {', '.join(names) if names else 'none'}"
+
+
+def _check_values(key: str, value: object) -> None:
+    """Refuse dates and times, which TOML has and a history has not."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            _check_values(f"{key}.{name}", one)
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            _check_values(f"{key}[{number}]", one)
+    elif not isinstance(value, str | int | float):
+        raise ScenarioError(
+            f"{key}: {value} is a {type(value).__name__}; "
+            "allowed: text, number, true, false, lists and tables of these"
+        )
+
+
+def _one_line(message: str, raw: Mapping[str, Any]) -> str:
+    """Turn msgspec's message into ours."""
+    problem, _, path = message.partition(" - at ")
+    path = path.strip("`") or "$"
+    if path == "$.stimuli[...]":
+        path = f"$.stimuli.{_first_wrong_stimulus(raw)}"
+    where = path.removeprefix("$").removeprefix(".")
+    if match := _UNKNOWN_FIELD.match(problem):
+        key = f"{where}.{match[1]}" if where else match[1]
+        return f"{key}: there is no such key; {_allowed(match[1], _fields_at(path, raw))}"
+    if match := _MISSING_FIELD.match(problem):
+        key = f"{where}.{match[1]}" if where else match[1]
+        kinds = f" (one of {', '.join(map(str, _KINDS))})" if match[1] == "kind" else ""
+        return f"{key}: this key is missing and needed{kinds}"
+    present = _value_at(path, raw)
+    if path.endswith(".kind"):
+        return f"{where}: {present!r} is unknown; {_allowed(present, map(str, _KINDS))}"
+    if path.endswith(".when.type"):
+        return f"{where}: {present!r} is unknown; {_allowed(present, ('invoke', 'ok', 'fail', 'info'))}"
+    if match := _EXPECTED.match(problem):
+        wanted = match[1].replace("`", "")
+        return f"{where}: {present!r} is not allowed; allowed: {_in_words(wanted)}"
+    return f"{where}: {problem}"
+
+
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "array": "a list",
+    "object": "a table",
+}
+_BOUND_WORDS = {">=": "from", ">": "above", "<=": "up to", "<": "below"}
+
+
+def _in_words(wanted: str) -> str:
+    """Say ``int >= 1`` as people do."""
+    kind, _, bound = wanted.partition(" ")
+    relation, _, limit = bound.partition(" ")
+    words = _WORDS.get(kind, kind)
+    return f"{words} {_BOUND_WORDS[relation]} {limit}" if bound else words
+
+
+def _first_wrong_stimulus(raw: Mapping[str, Any]) -> str:
+    """Return the name that msgspec leaves out.
+
+    The first whose value is no whole number from 0 on.
+    """
+    return next(
+        name for name, value in raw["stimuli"].items() if type(value) is not int or value < 0
+    )
+
+
+def _fields_at(path: str, raw: Mapping[str, Any]) -> tuple[str, ...]:
+    for pattern, struct in _FIELDS_AT:
+        if pattern.match(path):
+            return struct.__struct_fields__
+    entry = _value_at(path, raw)
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    return ("kind", *_KINDS[kind].__struct_fields__)
+
+
+def _value_at(path: str, raw: Any) -> Any:
+    """Return what stands at a path such as ``$.faults[0].when``."""
+    if path.startswith("$.stimuli."):
+        return raw["stimuli"][path.removeprefix("$.stimuli.")]
+    for name, number in re.findall(r"\.([^.\[]+)|\[(\d+)\]", path):
+        raw = raw[name] if name else raw[int(number)]
+    return raw

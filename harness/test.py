@@ -1,0 +1,99 @@
+"""A `Test`: everything a run needs, finished and immutable; a `Workload`: what ``workloads/*.py``
+contribute.
+
+A workload module exports ``def workload(options: Mapping[str, Any]) -> Workload``. `arrange` puts
+load, faults, the healing after them and the final generator into the one order that all tests
+share, so that no workload repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from harness.checkers.checker import Checker
+from harness.client import Client, Nemesis
+from harness.generator import (
+    NOTHING,
+    SECOND_NS,
+    Generator,
+    Generatorish,
+    clients,
+    nemesis,
+    phases,
+    sleep,
+    stagger,
+    time_limit,
+)
+
+__all__ = ["Test", "Workload", "arrange"]
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """What clients do, and what it must satisfy.
+
+    `client` is the prototype whose `open` makes the real ones. `generator` is the load, unpaced and
+    unlimited (`arrange` adds rate and time limit); `final_generator` runs at the end, when every
+    fault is healed. `stimuli` are facts with the smallest value at which a pass counts (see
+    `harness.verdict`). `options` are the workload's options with all defaults filled in; checkers
+    see them.
+    """
+
+    name: str
+    client: Client
+    generator: Generator
+    final_generator: Generator = NOTHING
+    checkers: tuple[Checker, ...] = ()
+    stimuli: Mapping[str, int] = {}
+    options: Mapping[str, Any] = {}
+
+
+class Test(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, ready to go.
+
+    `generator` is complete: nothing is added to it but validation. Client thread i talks to
+    ``nodes[i % len(nodes)]``. `time_limit_ns` is when the load ends; `overtime_ns` after that the
+    run is declared stuck.
+    """
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    name: str
+    workload: str
+    nodes: tuple[str, ...]
+    concurrency: int
+    client: Client
+    nemesis: Nemesis
+    generator: Generator
+    checkers: tuple[Checker, ...] = ()
+    options: Mapping[str, Any] = {}
+    stimuli: Mapping[str, int] = {}
+    time_limit_ns: int
+    overtime_ns: int = 300 * SECOND_NS
+
+
+def arrange(
+    workload: Workload,
+    *,
+    rate_hz: float,
+    time_limit_ns: int,
+    faults: Generatorish = None,
+    healing: Generatorish = None,
+    quiet_ns: int = 0,
+) -> Generator:
+    """Return the whole of a test: load and `faults` until the limit, `healing`, quiet, the final
+    generator.
+
+    `rate_hz` is operations per second of all clients together. `faults` and `healing` are
+    operations of the nemesis; each of the four parts begins when everything of the one before has
+    completed.
+    """
+    load = stagger(round(SECOND_NS / rate_hz), workload.generator)
+    return phases(
+        time_limit(time_limit_ns, clients(load, faults)),
+        nemesis(healing),
+        nemesis(sleep(quiet_ns)) if quiet_ns else None,
+        clients(workload.final_generator),
+    )
