@@ -1,0 +1,48 @@
+"""Whom a fault hits: words for sets of nodes, resolved at the moment of the fault.
+
+`one`, `minority`, `majority`, `all`, `leader`, `follower`; or a list of names. The draw is made by the
+schedule and travels in the operation, so that resolving needs no randomness and a replay hits the same nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cluster.worlds.world import World
+from harness.generator import Context
+
+__all__ = ["TARGETS", "leader_of", "resolve", "shuffled"]
+
+TARGETS = ("one", "minority", "majority", "all", "leader", "follower")
+
+
+def shuffled(context: Context, nodes: Sequence[str]) -> list[str]:
+    """Draw an order of `nodes`."""
+    left = list(nodes)
+    return [left.pop(context.random.below(len(left))) for _ in nodes]
+
+
+async def leader_of(world: World) -> str:
+    """Return the running leader of the highest term, or ``""``."""
+    best = ("", -1)
+    for node in world.nodes:
+        if world.running(node):
+            state = await world.inspect(node)
+            if state is not None and state["role"] == "leader" and state["term"] > best[1]:
+                best = (node, state["term"])
+    return best[0]
+
+
+async def resolve(world: World, target: str, order: Sequence[str]) -> list[str]:
+    """Return the nodes that `target` means now; `order` is a drawn order of all nodes.
+
+    Without a leader, `leader` and `follower` mean the first of the order.
+    """
+    count = len(order)
+    if target in ("leader", "follower"):
+        leader = await leader_of(world)
+        if target == "leader":
+            return [leader or order[0]]
+        return [next(node for node in order if node != leader)]
+    sizes = {"one": 1, "minority": (count - 1) // 2, "majority": count // 2 + 1, "all": count}
+    return list(order[: max(1, sizes[target])])

@@ -1,0 +1,194 @@
+"""The writer registry under crashes: the seed of this project.
+
+Writers (the nodes themselves, by identity) register under data-encryption keys with ever higher epochs, register again with
+the same epoch, try smaller ones and identities that collide in 16 bits; now and then a key is written, which moves the
+durable applied index. The leader refuses what would halt. At the very end, when everything is healed and read, one
+poison entry may be proposed past the leader's check: every replica must halt at it, and halt again after a restart.
+
+Operations: ``register`` [dek, writer, epoch], completed with the raft index and the decision; ``put`` [key, value];
+``read-rows``: every node's rows; ``propose_raw`` [dek, writer, epoch]: the poison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cluster.encryption.identity import full_node_id, node16
+from cluster.encryption.payloads import Registration
+from cluster.machine.entries import registration_payload
+from cluster.node.requests import Reply, Request
+from cluster.worlds.tape import Stream
+from cluster.worlds.world import World
+from harness.checkers.catalogue import registry_checkers
+from harness.generator import NOTHING, SECOND_NS, Context, Generatorish, clients, nemesis, once, sleep
+from harness.operation import Operation
+from harness.test import Workload
+from workloads.leader_line import LeaderLine
+
+__all__ = ["COLLIDING", "RegistryClient", "swarm", "workload"]
+
+_MS = 1_000_000
+TIMEOUT_NS = 1000 * _MS
+
+COLLIDING = ("n498", "n784")
+"""Two names whose identities share their low 16 bits (specification §2.1)."""
+
+POISONS = ("none", "none", "rollback", "collision-less", "collision-equal", "collision-greater")
+"""What the end of a run may be; a draw picks one."""
+
+HALT_CLASSES = {"rollback": "LocalEpochRollback", "collision": "WriterUint16Collision"}
+
+
+class RegistryClient:
+    """Asks the inspection port to register, and clients' ordinary requests."""
+
+    def __init__(self, line: LeaderLine | None = None, world: World | None = None, process: int = 0) -> None:
+        self._line = line
+        self._world = world
+        self._process = process
+        self._sequence = 0
+
+    async def open(self, world: World, node: str, process: int) -> RegistryClient:
+        """See `Client`."""
+        return RegistryClient(LeaderLine(world, node), world, process)
+
+    async def invoke(self, operation: Operation) -> Operation:
+        """See `Client`."""
+        line, world = self._line, self._world
+        assert line is not None
+        assert world is not None
+        if operation.f == "read-rows":
+            return await self._read_rows(world, operation)
+        reply = await line.ask(self._request(operation), TIMEOUT_NS)
+        return _complete(operation, reply, line.node)
+
+    def close(self) -> None:
+        """See `Client`."""
+        if self._line is not None:
+            self._line.close()
+
+    def _request(self, operation: Operation) -> Request:
+        if operation.f == "put":
+            self._sequence += 1
+            key, value = operation.value
+            return Request(
+                "kv",
+                {
+                    "client": f"p{self._process}",
+                    "sequence": self._sequence,
+                    "op": "put",
+                    "key": key,
+                    "value": str(value),
+                },
+            )
+        dek_id, writer, epoch = operation.value
+        registration = Registration(
+            dek_id=dek_id, full_node_id=full_node_id(writer), local_epoch=epoch
+        )
+        if operation.f == "propose_raw":
+            return Request("inspect.propose_raw", {"payload": registration_payload(registration).hex()})
+        body = {"dek_id": dek_id, "full_node_id": registration.full_node_id, "local_epoch": epoch}
+        return Request("inspect.register", body)
+
+    @staticmethod
+    async def _read_rows(world: World, operation: Operation) -> Operation:
+        rows = {}
+        for node in world.nodes:
+            state = await world.inspect(node)
+            if state is not None:
+                rows[node] = {"applied": state["applied"], "rows": state["rows"]}
+        return operation.completed("ok" if rows else "fail", rows)
+
+
+def _complete(operation: Operation, reply: Reply, node: str) -> Operation:
+    if reply.status == "ok":
+        if operation.f == "put":
+            return operation.completed("ok", node=node)
+        decision = [reply.value["index"], reply.value["decision"]]
+        return operation.completed("ok", [*operation.value, *decision], node=node)
+    kind = "fail" if reply.definite else "info"
+    return operation.completed(kind, error=f"{reply.code}: {reply.message}", node=node)
+
+
+def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw what the scenario left open: how the run ends, how many keys, and how often keys are written."""
+    return {
+        "poison": POISONS[draw.below(len(POISONS))],
+        "deks": 1 + draw.below(3),
+        "put_percent": (5, 15, 40)[draw.below(3)],
+        **options,
+    }
+
+
+class _Load:
+    """The load's memory: the highest epoch ever asked for, by (dek, writer).
+
+    Not part of any verdict: it only makes the operations interesting.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.writers = (*options["nodes"], COLLIDING[0])
+        self.deks = options["deks"]
+        self.put_percent = options["put_percent"]
+        self.epochs: dict[tuple[int, str], int] = {}
+
+    def operation(self, context: Context) -> Generatorish:
+        draw = context.random.below
+        if draw(100) < self.put_percent:
+            return {"f": "put", "value": [f"k{draw(4)}", draw(1000)]}
+        dek, writer = 1 + draw(self.deks), self.writers[draw(len(self.writers))]
+        if draw(20) == 0:
+            return {"f": "register", "value": [dek, COLLIDING[1], draw(4)]}
+        epoch = self.epochs.get((dek, writer), -1)
+        kind = draw(10)
+        if epoch < 0 or kind < 7:
+            epoch += 1 + (draw(3) if kind == 0 else 0)
+            self.epochs[dek, writer] = epoch
+        elif kind == 9 and epoch > 0:
+            epoch -= 1
+        return {"f": "register", "value": [dek, writer, epoch]}
+
+
+def _poison(options: Mapping[str, Any]) -> Generatorish:
+    """The end of the run: a known row, the entry that must halt everybody, and two restarts of all."""
+    poison = options["poison"]
+    if poison == "none":
+        return NOTHING
+    dek = 9
+    first, second = COLLIDING
+    bad = {
+        "rollback": [dek, first, 4],
+        "collision-less": [dek, second, 4],
+        "collision-equal": [dek, second, 5],
+        "collision-greater": [dek, second, 6],
+    }[poison]
+    return [
+        clients(once({"f": "register", "value": [dek, first, 5]})),
+        clients(once({"f": "propose_raw", "value": bad})),
+        nemesis([sleep(2 * SECOND_NS), {"f": "start"}, sleep(2 * SECOND_NS), {"f": "start"}, sleep(SECOND_NS)]),
+    ]
+
+
+def workload(options: Mapping[str, Any]) -> Workload:
+    """Return the workload. Options: `poison` (none, rollback, collision-less, -equal, -greater), `deks`, `put_percent`."""
+    poison = str(options["poison"])
+    expected = HALT_CLASSES.get(poison.split("-")[0], "")
+    assert poison == "none" or expected
+    load = _Load(options)
+    stimuli = {"registrations_committed": 1}
+    if expected:
+        stimuli["poisons_committed"] = 1
+    return Workload(
+        name="registry",
+        client=RegistryClient(),
+        generator=load.operation,
+        final_generator=once({"f": "read-rows"}),
+        epilogue=_poison(options),
+        checkers=registry_checkers(),
+        stimuli=stimuli,
+        options={**options, "expect_halt": expected},
+    )
+
+
+assert node16(full_node_id(COLLIDING[0])) == node16(full_node_id(COLLIDING[1]))
