@@ -67,7 +67,10 @@ class File(Protocol):
         """Return up to `length` bytes at `offset`; fewer only at the end of the file."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Write all of `data` at `offset`; a gap before it reads as zeros. Raises DiskFull, DiskFault."""
+        """Write all of `data` at `offset`; a gap before it reads as zeros. No bytes change nothing.
+
+        Raises DiskFull, DiskFault.
+        """
 
     def truncate(self, size: int) -> None:
         """Make the file exactly `size` bytes long."""

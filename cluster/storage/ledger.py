@@ -206,9 +206,10 @@ class _RecordedFile:
         return self._file.read(offset, length)
 
     def write(self, offset: int, data: bytes) -> None:
-        first = min(offset, self._file.size())
-        self._disk.writing("write", self._tracked, first, offset + len(data))
-        self._file.write(offset, data)
+        if data:
+            first = min(offset, self._file.size())
+            self._disk.writing("write", self._tracked, first, offset + len(data))
+            self._file.write(offset, data)
 
     def truncate(self, size: int) -> None:
         length = self._file.size()

@@ -87,6 +87,8 @@ class _UndoableFile(_RealFile):
         self._tracked: TrackedFile = disk.ledger.file(path)
 
     def write(self, offset: int, data: bytes) -> None:
+        if not data:
+            return
         size = self.size()
         end = offset + len(data)
         old = self.read(offset, min(end, size) - offset) if offset < size else b""
@@ -322,10 +324,15 @@ class RealDisk:
             self._kept.setdefault(directory, []).append(gone_for_good)
 
     def _let_go(self, undo: UndoFile, directory: int) -> None:
-        """A directory was fsynced: what its changes removed will never come back."""
+        """A directory was fsynced, or is gone for good: what its changes removed never comes back.
+
+        The records go before the inode does: its number may be given to another file at once.
+        """
         for inode in self._kept.pop(directory, ()):
             if not self.ledger.clean:
                 undo.synced(inode)
+                undo.directory_synced(inode)
+            self._let_go(undo, inode)
             kept = undo.keep_path(inode)
             if kept.is_dir():
                 kept.rmdir()

@@ -58,6 +58,8 @@ class _SimFile:
         inode = self._inode
         if self._generation != disk.generation:
             raise _dead(inode)
+        if not data:
+            return
         full = False
         if disk.rules:
             data, full = disk.faults.fitting(inode.called, data)

@@ -73,7 +73,7 @@ class UndoFile:
         directory = root / UNDO_DIRECTORY
         directory.mkdir(exist_ok=True)
         self._path = directory / "log"
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._size = os.fstat(self._descriptor).st_size
         self._bound = _LOG_BYTES_MAX
 
@@ -210,8 +210,7 @@ def roll_back(root: Path, below: Below | None) -> None:
         for directory, changes in pending.changes.items()
     }
     for directory, names in targets.items():
-        if directory in paths:
-            _stage(root, paths[directory], names)
+        _stage(root, directory, names)
     for directory, names in targets.items():
         _place(root, directory, names)
     shutil.rmtree(root / UNDO_DIRECTORY, ignore_errors=False)
@@ -239,10 +238,13 @@ def _surviving_targets(changes: list[DirectoryChange], below: Below | None) -> d
     return {name: survived.get(name, 0) for name in durable}
 
 
-def _stage(root: Path, directory: Path, names: dict[str, int]) -> None:
+def _stage(root: Path, directory: int, names: dict[str, int]) -> None:
     """Move what the names lead to now into the undo directory, under its inode number."""
+    at = inodes_below(root).get(directory)
+    if at is None:
+        return
     for name in names:
-        path = directory / name
+        path = at / name
         if path.exists():
             kept = root / UNDO_DIRECTORY / str(path.stat().st_ino)
             if kept.exists():
@@ -252,11 +254,14 @@ def _stage(root: Path, directory: Path, names: dict[str, int]) -> None:
 
 
 def _place(root: Path, directory: int, names: dict[str, int]) -> None:
-    """Give every survivor of a directory its name; the directory itself may have moved meanwhile."""
-    path = inodes_below(root).get(directory)
-    if path is None:
+    """Give every survivor of a directory its name.
+
+    The directory is looked up anew, here as in `_stage`: staging and placing move directories too.
+    """
+    at = inodes_below(root).get(directory)
+    if at is None:
         return
     for name, inode in names.items():
         kept = root / UNDO_DIRECTORY / str(inode)
         if inode and kept.exists():
-            kept.rename(path / name)
+            kept.rename(at / name)
