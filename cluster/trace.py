@@ -14,8 +14,8 @@ from __future__ import annotations
 import msgspec
 
 __all__ = [
-    "Applied",
     "Appended",
+    "Applied",
     "Armed",
     "Committed",
     "Event",

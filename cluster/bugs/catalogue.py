@@ -1,0 +1,26 @@
+"""Every seeded bug by its id. A further file of bugs is one more line in `_ALL`."""
+
+from __future__ import annotations
+
+from cluster.bugs import registry_bugs
+from cluster.bugs.bug import Bug
+
+__all__ = ["CATALOGUE", "UnknownBug", "get"]
+
+_ALL: tuple[Bug, ...] = (*registry_bugs.BUGS,)
+
+CATALOGUE: dict[str, Bug] = {bug.id: bug for bug in _ALL}
+
+assert len(CATALOGUE) == len(_ALL), "two bugs share an id"
+
+
+class UnknownBug(ValueError):
+    """There is no bug of that id; the message lists those there are."""
+
+
+def get(bug_id: str) -> Bug:
+    """Return the bug named `bug_id`. Raises UnknownBug."""
+    bug = CATALOGUE.get(bug_id)
+    if bug is None:
+        raise UnknownBug(f"no bug {bug_id!r}; there are {', '.join(CATALOGUE)}")
+    return bug
