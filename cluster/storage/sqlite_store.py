@@ -104,7 +104,8 @@ class SqliteStore:
         connection = self._connection
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.wal_autocheckpoint(0)
-        self._execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = NORMAL")
+        self._execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._execute("PRAGMA synchronous = NORMAL")
         self._read_applied_index()
         opening = self._opening
         log = opening.log

@@ -18,6 +18,8 @@ from cluster.storage.sim_disk import SimDisk
 
 
 class SimHost:
+    """The simulated disk."""
+
     def __init__(self, root: Path) -> None:
         self.disk = SimDisk()
 
@@ -31,6 +33,8 @@ class SimHost:
 
 
 class RecordingHost:
+    """The recorder over a simulated disk."""
+
     def __init__(self, root: Path) -> None:
         self.inner = SimDisk()
         self.disk = RecordingDisk(self.inner)
@@ -42,11 +46,15 @@ class RecordingHost:
 
 
 class RealHost:
+    """Real files, which cannot lose their power."""
+
     def __init__(self, root: Path) -> None:
         self.disk = RealDisk(root)
 
 
 class UndoHost:
+    """Real files with an undo log."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self.disk = RealDisk(root, undo_log=True)
@@ -222,7 +230,7 @@ def test_rename_refuses_what_cannot_be_atomic(disk):
 
 
 def test_names_can_be_removed(disk):
-    """unlink removes a file, rmdir an empty directory; both say when they cannot."""
+    """Removing a name: unlink takes a file, rmdir an empty directory; both say when they cannot."""
     disk.mkdir("d")
     put(disk, "d/f", b"")
 
