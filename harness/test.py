@@ -45,6 +45,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     client: Client
     generator: Generator
     final_generator: Generator = NOTHING
+    epilogue: Generator = NOTHING
     checkers: tuple[Checker, ...] = ()
     stimuli: Mapping[str, int] = {}
     options: Mapping[str, Any] = {}
@@ -87,7 +88,7 @@ def arrange(
     generator.
 
     `rate_hz` is operations per second of all clients together. `faults` and `healing` are
-    operations of the nemesis; each of the four parts begins when everything of the one before has
+    operations of the nemesis; each part begins when everything of the one before has
     completed.
     """
     load = stagger(round(SECOND_NS / rate_hz), workload.generator)
@@ -96,4 +97,5 @@ def arrange(
         nemesis(healing),
         nemesis(sleep(quiet_ns)) if quiet_ns else None,
         clients(workload.final_generator),
+        workload.epilogue,
     )

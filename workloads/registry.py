@@ -5,8 +5,8 @@ the same epoch, try smaller ones and identities that collide in 16 bits; now and
 durable applied index. The leader refuses what would halt. At the very end, when everything is healed and read, one
 poison entry may be proposed past the leader's check: every replica must halt at it, and halt again after a restart.
 
-Operations: ``register`` [dek, writer, epoch], completed with the raft index and the decision; ``put`` [key, value];
-``read-rows``: every node's rows; ``propose_raw`` [dek, writer, epoch]: the poison.
+Operations: ``register`` {dek_id, full_node_id, epoch}, completed with the raft index and the decision; ``write``
+[key, value]; ``read-rows``: every node's rows; ``propose_raw`` {dek_id, full_node_id, epoch}: the poison.
 """
 
 from __future__ import annotations
@@ -16,12 +16,18 @@ from typing import Any
 
 from cluster.encryption.identity import full_node_id, node16
 from cluster.encryption.payloads import Registration
-from cluster.machine.entries import registration_payload
+from cluster.machine.entries import encode_registration_payload
 from cluster.node.requests import Reply, Request
 from cluster.worlds.tape import Stream
 from cluster.worlds.world import World
-from harness.checkers.catalogue import registry_checkers
-from harness.generator import NOTHING, SECOND_NS, Context, Generatorish, clients, nemesis, once, sleep
+from harness.checkers.agreement import Agreement
+from harness.checkers.availability import Availability
+from harness.checkers.crash_facts import CrashFacts
+from harness.checkers.durability import Durability
+from harness.checkers.registry_model import RegistryModel
+from harness.checkers.restart_loop import RestartLoop
+from harness.checkers.stats import Stats
+from harness.generator import NOTHING, SECOND_NS, Context, Generatorish, clients, generator, nemesis, once, sleep
 from harness.operation import Operation
 from harness.test import Workload
 from workloads.leader_line import LeaderLine
@@ -69,7 +75,7 @@ class RegistryClient:
             self._line.close()
 
     def _request(self, operation: Operation) -> Request:
-        if operation.f == "put":
+        if operation.f == "write":
             self._sequence += 1
             key, value = operation.value
             return Request(
@@ -82,14 +88,16 @@ class RegistryClient:
                     "value": str(value),
                 },
             )
-        dek_id, writer, epoch = operation.value
-        registration = Registration(
-            dek_id=dek_id, full_node_id=full_node_id(writer), local_epoch=epoch
-        )
-        if operation.f == "propose_raw":
-            return Request("inspect.propose_raw", {"payload": registration_payload(registration).hex()})
-        body = {"dek_id": dek_id, "full_node_id": registration.full_node_id, "local_epoch": epoch}
-        return Request("inspect.register", body)
+        value = operation.value
+        body = {
+            "dek_id": value["dek_id"],
+            "full_node_id": value["full_node_id"],
+            "local_epoch": value["epoch"],
+        }
+        if operation.f == "register":
+            return Request("inspect.register", body)
+        payload = encode_registration_payload(Registration(**body))
+        return Request("inspect.propose_raw", {"payload": payload.hex()})
 
     @staticmethod
     async def _read_rows(world: World, operation: Operation) -> Operation:
@@ -103,12 +111,11 @@ class RegistryClient:
 
 def _complete(operation: Operation, reply: Reply, node: str) -> Operation:
     if reply.status == "ok":
-        if operation.f == "put":
+        if operation.f == "write":
             return operation.completed("ok", node=node)
-        decision = [reply.value["index"], reply.value["decision"]]
-        return operation.completed("ok", [*operation.value, *decision], node=node)
-    kind = "fail" if reply.definite else "info"
-    return operation.completed(kind, error=f"{reply.code}: {reply.message}", node=node)
+        done = {"index": reply.value["index"], "decision": reply.value["decision"]}
+        return operation.completed("ok", {**operation.value, **done}, node=node)
+    return operation.completed("fail" if reply.definite else "info", error=f"{reply.code}: {reply.message}", node=node)
 
 
 def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +126,11 @@ def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
         "put_percent": (5, 15, 40)[draw.below(3)],
         **options,
     }
+
+
+def _registration(f: str, dek_id: int, writer: str, epoch: int) -> dict[str, Any]:
+    identity = full_node_id(writer)
+    return {"f": f, "value": {"dek_id": dek_id, "full_node_id": identity, "epoch": epoch}}
 
 
 class _Load:
@@ -136,10 +148,10 @@ class _Load:
     def operation(self, context: Context) -> Generatorish:
         draw = context.random.below
         if draw(100) < self.put_percent:
-            return {"f": "put", "value": [f"k{draw(4)}", draw(1000)]}
+            return {"f": "write", "value": [f"k{draw(4)}", draw(1000)]}
         dek, writer = 1 + draw(self.deks), self.writers[draw(len(self.writers))]
         if draw(20) == 0:
-            return {"f": "register", "value": [dek, COLLIDING[1], draw(4)]}
+            return _registration("register", dek, COLLIDING[1], draw(4))
         epoch = self.epochs.get((dek, writer), -1)
         kind = draw(10)
         if epoch < 0 or kind < 7:
@@ -147,7 +159,7 @@ class _Load:
             self.epochs[dek, writer] = epoch
         elif kind == 9 and epoch > 0:
             epoch -= 1
-        return {"f": "register", "value": [dek, writer, epoch]}
+        return _registration("register", dek, writer, epoch)
 
 
 def _poison(options: Mapping[str, Any]) -> Generatorish:
@@ -157,15 +169,15 @@ def _poison(options: Mapping[str, Any]) -> Generatorish:
         return NOTHING
     dek = 9
     first, second = COLLIDING
-    bad = {
-        "rollback": [dek, first, 4],
-        "collision-less": [dek, second, 4],
-        "collision-equal": [dek, second, 5],
-        "collision-greater": [dek, second, 6],
+    writer, epoch = {
+        "rollback": (first, 4),
+        "collision-less": (second, 4),
+        "collision-equal": (second, 5),
+        "collision-greater": (second, 6),
     }[poison]
     return [
-        clients(once({"f": "register", "value": [dek, first, 5]})),
-        clients(once({"f": "propose_raw", "value": bad})),
+        clients(once(_registration("register", dek, first, 5))),
+        clients(once(_registration("propose_raw", dek, writer, epoch))),
         nemesis([sleep(2 * SECOND_NS), {"f": "start"}, sleep(2 * SECOND_NS), {"f": "start"}, sleep(SECOND_NS)]),
     ]
 
@@ -176,17 +188,14 @@ def workload(options: Mapping[str, Any]) -> Workload:
     expected = HALT_CLASSES.get(poison.split("-")[0], "")
     assert poison == "none" or expected
     load = _Load(options)
-    stimuli = {"registrations_committed": 1}
-    if expected:
-        stimuli["poisons_committed"] = 1
     return Workload(
         name="registry",
         client=RegistryClient(),
-        generator=load.operation,
+        generator=generator(load.operation),
         final_generator=once({"f": "read-rows"}),
-        epilogue=_poison(options),
-        checkers=registry_checkers(),
-        stimuli=stimuli,
+        epilogue=generator(_poison(options)),
+        checkers=(RegistryModel(), Durability(), Agreement(), RestartLoop(), Availability(), CrashFacts(), Stats()),
+        stimuli={"replayed_registrations": 0, "registrations_committed": 1},
         options={**options, "expect_halt": expected},
     )
 

@@ -6,7 +6,7 @@ go. Nothing here syncs by itself: the caller says when, as `Ready` orders it.
 Records (kind, payload): ``ENTRY`` index u64be ‖ term u64be ‖ data – replaces whatever stood at the index and behind
 it; ``STATE`` term u64be ‖ commit u64be ‖ vote; ``SNAPSHOT`` a local snapshot at (index, term, voters) is complete;
 ``RESET`` the same, for a received one: the log restarts behind it. A snapshot record is always followed by the
-newest ``STATE``, and older segments go only after one was written: what is left can be read by itself.
+newest ``STATE``, and every segment but the first begins with both, so that what is left can be read by itself.
 """
 
 from __future__ import annotations
@@ -52,7 +52,6 @@ class Journal:
         self._state = recovered.hard_state
         self._snapshot = recovered.snapshot
         self._highest = recovered.entries[-1].index if recovered.entries else recovered.snapshot.index
-        self._segment = log.segment
         self._last_index = {segment: self._highest for segment in log.segments[:-1]}
         """Highest entry index in each segment that is not the current one (an upper bound after a restart)."""
 
@@ -113,10 +112,9 @@ class Journal:
     def release(self, index: int) -> None:
         """Drop the segments that hold nothing above `index`; call it after a snapshot was recorded."""
         if self._highest <= index:
-            self._note_segment(self._log.segment)
-            self._segment = self._log.roll(self._snapshot_records(SNAPSHOT))
+            self._roll()
         needed = [segment for segment, last in self._last_index.items() if last > index]
-        keep = min(needed, default=self._segment)
+        keep = min(needed, default=self._log.current_segment)
         self._log.release(keep)
         self._last_index = {s: i for s, i in self._last_index.items() if s >= keep}
 
@@ -125,13 +123,13 @@ class Journal:
         self._log.close()
 
     def _append(self, records: Sequence[tuple[int, bytes]], *, sync: bool) -> None:
+        if self._log.full:
+            self._roll()
         self._log.append(records, sync=sync)
-        if self._log.segment != self._segment:
-            self._note_segment(self._segment)
-            self._segment = self._log.segment
 
-    def _note_segment(self, segment: int) -> None:
-        self._last_index[segment] = self._highest
+    def _roll(self) -> None:
+        self._last_index[self._log.current_segment] = self._highest
+        self._log.roll(self._snapshot_records(SNAPSHOT))
 
     def _snapshot_records(self, kind: int) -> list[tuple[int, bytes]]:
         return [(kind, msgspec.msgpack.encode(self._snapshot)), _state_record(self._state)]

@@ -28,39 +28,21 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from cluster.encryption.errors import UnsupportedStoreForWriterRegistry
 from cluster.machine.parts import Parts
+from cluster.node.failures import REFUSALS
 from cluster.node.node import Node
-from cluster.node.peers import WrongDisk
 from cluster.node.process_config import ConfigRefused, ProcessConfig, read_process_config
 from cluster.node.replica import NodeHalted
 from cluster.node.requests import CrashOrder
 from cluster.node.server import Server
 from cluster.node.trace_file import TraceFile
-from cluster.raft.errors import RaftInvariantBroken
 from cluster.storage.real_disk import RealDisk
-from cluster.storage.snapshot_files import SnapshotUnusable
-from cluster.storage.state_store import StoreFailed, StoreRefused
-from cluster.storage.wal import LogDamaged, LogFailed
 
 __all__ = ["EXIT_CONFIG", "EXIT_MISTAKE", "EXIT_REFUSED", "main"]
 
 EXIT_REFUSED = 1
 EXIT_CONFIG = 2
 EXIT_MISTAKE = 70
-
-REFUSALS = (
-    LogDamaged,
-    LogFailed,
-    OSError,
-    RaftInvariantBroken,
-    SnapshotUnusable,
-    StoreFailed,
-    StoreRefused,
-    UnsupportedStoreForWriterRegistry,
-    WrongDisk,
-)
-"""What ends a node without anybody having made a mistake in its code: disks, ports, locks, damaged files."""
 
 _PR_SET_PDEATHSIG = 1
 

@@ -7,14 +7,15 @@ comes after, in `replica`. Nothing that recovery refuses is changed on disk, exc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from cluster.machine.machine import MachineConfig, StateMachine
 from cluster.machine.parts import Parts
-from cluster.machine.snapshot_stream import decode_header, decode_stream
+from cluster.machine.snapshot_stream import restore_pairs
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import NodeProbe
 from cluster.node.journal import Journal
@@ -42,7 +43,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     shelf: Shelf
     directory: StoreDirectory
     machine: StateMachine
-    raft: Any
+    raft: Raft
     snapshot_index: int
 
 
@@ -59,6 +60,9 @@ def open_group(
     """Recover one group. Raises WrongDisk, LogDamaged, SnapshotUnusable, StoreRefused, UnsupportedStoreForWriterRegistry,
     RaftInvariantBroken: refused to start; LogFailed, StoreFailed, OSError: the disk failed."""
     root = f"g{group}"
+    if config.store == "memory":
+        # Asked before anything is touched: a refused start leaves the disk as it was (B-S2).
+        parts.registry(MemoryStore(), probe, f"{root}/store")
     make_directories(disk, root)
     check_peers(disk, root, Peers(node=config.name, voters=config.peers), probe)
     journal = Journal.open(disk, f"{root}/wal", probe, config.wal_segment_bytes)
@@ -69,7 +73,8 @@ def open_group(
     directory = StoreDirectory(disk, f"{root}/store", probe)
     machine, have, restored = _open_store(config, group, directory, shelf, base, parts, probe)
     entries = [entry for entry in recovered.entries if entry.index > base.index]
-    raft = parts.raft(
+    make_raft = parts.raft or Raft
+    raft = make_raft(
         RaftConfig(
             id=config.name,
             voters=config.peers,
@@ -109,15 +114,16 @@ def open_group(
 
 
 def open_machine(
-    config: NodeConfig, group: int, store: Any, parts: Parts, probe: NodeProbe
+    config: NodeConfig, group: int, store: Any, parts: Parts, probe: NodeProbe, *, applied: int
 ) -> StateMachine:
-    """Build the state machine on an open store, with the registry that the store can carry."""
-    machine_config = MachineConfig(
-        durability=config.applied_index_durability,
-        row_replay_guard=config.row_replay_guard,
-        store_path=f"g{group}/store",
-    )
-    return parts.machine(store, probe, machine_config)
+    """Build the state machine on an open store, with the registry that the store can carry.
+
+    Raises UnsupportedStoreForWriterRegistry, and StoreFailed or RegistryValueMalformed for what the store holds.
+    """
+    path = f"g{group}/store"
+    applier = parts.applier(parts.registry(store, probe, path), probe, config.row_replay_guard)
+    settings = MachineConfig(durability=config.applied_index_durability, store_path=path)
+    return parts.machine(store, applier, probe, settings, applied)
 
 
 def _newest_snapshot(shelf: Shelf, recorded: SnapshotMeta, first_entry: int) -> SnapshotMeta:
@@ -163,16 +169,16 @@ def _open_store(
             or have < base.index
         )
         ceiling_ms = 0
+        pairs: Iterable[tuple[bytes, bytes]] = ()
+        if base.index:
+            header, pairs = restore_pairs(io.BytesIO(shelf.files.load(base.index)).read)
+            ceiling_ms = header.hlc_ceiling_ms
         if restore:
-            stream = shelf.files.load(base.index) if base.index else b""
-            header, pairs = decode_stream(stream) if stream else (None, [])
-            ceiling_ms = header.hlc_ceiling_ms if header is not None else 0
             store = directory.replace(pairs)
-        elif base.index:
-            ceiling_ms = decode_header(shelf.files.read(base.index, 0, 64)).hlc_ceiling_ms
-        machine = open_machine(config, group, store, parts, probe)
+        applied = base.index if restore else have
+        machine = open_machine(config, group, store, parts, probe, applied=applied)
+        machine.hlc_ceiling_ms = ceiling_ms
     except BaseException:
-        store.abandon()
+        directory.abandon()
         raise
-    machine.begin(applied=base.index if restore else have, hlc_ceiling_ms=ceiling_ms)
     return machine, have, restore

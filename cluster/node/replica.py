@@ -15,14 +15,17 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from cluster.machine.machine import Outcome
+from cluster.encryption.payloads import Registration
+from cluster.machine.entries import OPCODE_BATCH, OPCODE_KV, opcode_of
+from cluster.machine.leader_check import LeaderCheck, NotReady
+from cluster.machine.outcome import Outcome
 from cluster.machine.parts import Parts
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import NodeProbe
 from cluster.node.recovery import Opened, open_group
 from cluster.node.requests import Reply, ok, refused, unknown
 from cluster.node.snapshots import install_received, take_snapshot
-from cluster.raft.core import Raft
+from cluster.raft.core import NotLeader, Raft
 from cluster.raft.messages import Entry, Message
 from cluster.raft.ready import Ready
 from cluster.storage.disk import Disk
@@ -30,7 +33,7 @@ from cluster.trace import Appended, Committed, Halted, RoleChanged
 
 __all__ = ["NodeHalted", "Outbox", "Replica"]
 
-_KV_OPCODES = (0x00, 0x01)
+_STAGED = (OPCODE_KV, OPCODE_BATCH)
 
 
 class NodeHalted(Exception):
@@ -103,7 +106,7 @@ class Replica:
         self._outbox = outbox
         self._proposals: dict[int, tuple[int, int]] = {}
         """Log index -> (term, request) of proposals made here and not applied yet."""
-        self._reads: dict[int, bytes] = {}
+        self._reads: dict[int, str] = {}
         """Request -> key of reads that wait for their index."""
         self._due_reads: list[tuple[int, int]] = []
         """(index, request) of reads confirmed by raft and not applied far enough yet."""
@@ -158,10 +161,24 @@ class Replica:
         index, term = self.raft.propose(payload, now_ns)
         self._proposals[index] = (term, request)
 
-    def read(self, request: int, key: bytes, now_ns: int) -> None:
+    def read(self, request: int, key: str, now_ns: int) -> None:
         """Answer `request` with the linearizable value of `key`. Raises NotLeader when no leader is known."""
         self._reads[request] = key
         self.raft.read(request, now_ns)
+
+    def check_registration(self, registration: Registration) -> None:
+        """Return when proposing `registration` now can halt nobody.
+
+        Raises RegistrationRefused (definite) and NotLeader. Before the no-op of its own term is applied a leader does not
+        know its log's past well enough to say.
+        """
+        raft, machine = self.raft, self.machine
+        if raft.role != "leader":
+            raise NotLeader(raft.leader)
+        if raft.term_of(machine.applied) != raft.term:
+            raise NotReady("this leader has not applied an entry of its own term yet; try again")
+        tail = raft.slice(machine.applied + 1, raft.last_index)
+        LeaderCheck(machine.store.get, tail).admit(registration)
 
     def forget(self, request: int) -> None:
         """The client of `request` is gone."""
@@ -221,11 +238,10 @@ class Replica:
             self._trace_committed(committed[-1])
         run: list[tuple[Entry, Outcome]] = []
         for entry in committed:
-            data = entry.data
-            opcode = data[9] if len(data) > 9 and data[0] == 1 else -1
+            opcode = opcode_of(entry.data)
             probe.index = entry.index
             probe.opcode = opcode
-            staged = opcode in _KV_OPCODES
+            staged = opcode in _STAGED
             if run and not staged:
                 self._finish(run)
                 run = []
@@ -356,7 +372,7 @@ class Replica:
 
     def abandon(self) -> None:
         """Let go of everything after a crash or a failure, writing nothing."""
-        self.machine.store.abandon()
+        self.directory.abandon()
         self.journal.close()
 
     # -- the trace --------------------------------------------------------------------------------

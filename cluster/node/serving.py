@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cluster.encryption.payloads import Registration
-from cluster.machine.admin_gate import answer_admin
+from cluster.machine.admin_gate import AdminCaller, answer_admin
 from cluster.machine.entries import encode_entry, encode_registration_payload
-from cluster.machine.kv_requests import KvRequest, encode_kv
-from cluster.machine.leader_check import LeaderCheck, RegistrationRefused
+from cluster.machine.kv_requests import encode_kv, kv_request
+from cluster.machine.leader_check import RegistrationRefused
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import UnknownCrashPoint, check_order
 from cluster.node.requests import CrashOrder, Reply, Request, ok, refused
@@ -49,7 +49,7 @@ class Serving:
                 reply = refused("NotLeader", str(error), leader=error.leader)
             except TooManyInFlight as error:
                 reply = refused("Unavailable", str(error))
-            except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 reply = refused("InvalidArgument", f"{request.kind}: {type(error).__name__}: {error}")
         if reply is not None:
             self._outbox.complete(number, reply)
@@ -57,7 +57,7 @@ class Serving:
     def _dispatch(self, replica: Replica, number: int, request: Request, now_ns: int) -> Reply | None:
         kind = request.kind
         if kind.startswith("admin."):
-            return answer_admin(kind.removeprefix("admin."), request.body)
+            return self._admin(replica, kind.removeprefix("admin."))
         call = _CALLS.get(kind)
         if call is None:
             return refused("InvalidArgument", f"no request {kind!r}; there are {', '.join(_CALLS)}")
@@ -90,14 +90,24 @@ class Serving:
             "rows": {key.hex(): value.hex() for key, value in machine.registry_rows()},
         }
 
+    def _admin(self, replica: Replica, method: str) -> Reply:
+        raft = replica.raft
+        caller = AdminCaller(
+            node=self._config.name, leads=raft.role == "leader", leader=raft.leader
+        )
+        answer = answer_admin(method, caller)
+        if answer.code == "OK":
+            return ok(answer.value)
+        return refused(answer.code, answer.message, leader=raft.leader)
+
     # -- one method per kind -----------------------------------------------------------------------
 
     def _kv(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
-        payload = encode_kv(msgspec.convert(body, KvRequest))
+        payload = encode_kv(kv_request(body))
         replica.propose(number, encode_entry(number, payload), now_ns)
 
     def _get(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
-        replica.read(number, str(body["key"]).encode(), now_ns)
+        replica.read(number, str(body["key"]), now_ns)
 
     def _status(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
         raft = replica.raft
@@ -118,9 +128,10 @@ class Serving:
     def _register(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply | None:
         """Propose a registration that the leader's check lets pass (specification, head: "Who may register")."""
         registration = msgspec.convert(body, Registration)
-        refusal = replica.refuse_registration(registration)
-        if refusal is not None:
-            return refusal
+        try:
+            replica.check_registration(registration)
+        except RegistrationRefused as refusal:
+            return refused(refusal.code, str(refusal))
         replica.propose(number, encode_entry(number, encode_registration_payload(registration)), now_ns)
         return None
 

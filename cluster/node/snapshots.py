@@ -10,12 +10,13 @@ swapped (D9). A crash between the last two means "have < snapshot", hence a full
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from cluster.machine.snapshot_stream import decode_stream
+from cluster.machine.snapshot_stream import restore_pairs
 from cluster.node.peers import Peers, save_peers
 from cluster.node.recovery import open_machine
 from cluster.raft.messages import SnapshotMeta
@@ -37,7 +38,7 @@ def take_snapshot(replica: Replica) -> Iterator[None]:
     index = machine.applied
     meta = SnapshotMeta(index=index, term=raft.term_of(index), voters=replica.config.peers)
     state_hash = machine.state_hash()
-    stream = machine.dump()
+    stream = b"".join(machine.dump())
     probe.reach("snap.store_snapshot_taken")
     yield
     writer = files.create(index)
@@ -82,11 +83,13 @@ def install_received(replica: Replica, meta: SnapshotMeta) -> None:
     files.save_record(token, msgspec.msgpack.encode(meta))
     replica.journal.reset(meta)
     probe.reach("inst.wal_saved")
-    header, pairs = decode_stream(files.load(meta.index))
+    header, pairs = restore_pairs(io.BytesIO(files.load(meta.index)).read)
     store = replica.directory.replace(pairs)
     probe.reach("inst.after_restore")
-    replica.machine = open_machine(replica.config, replica.group, store, replica.parts, probe)
-    replica.machine.begin(applied=meta.index, hlc_ceiling_ms=header.hlc_ceiling_ms)
+    replica.machine = open_machine(
+        replica.config, replica.group, store, replica.parts, probe, applied=meta.index
+    )
+    replica.machine.hlc_ceiling_ms = header.hlc_ceiling_ms
     replica.machine.set_durable_applied_index(meta.index)
     save_peers(replica.disk, f"g{replica.group}", Peers(node=replica.config.name, voters=meta.voters), probe)
     probe.reach("inst.peers_saved")

@@ -13,6 +13,9 @@ __all__ = ["MemoryStore"]
 class MemoryStore:
     """See `StateStore`. A probe may be handed in; crash points of batches are reached on it."""
 
+    durable_rows = False
+    """Whether a synced batch survives a power loss (asked by `writer_registry_for`)."""
+
     def __init__(self, probe: Probe | None = None) -> None:
         self._rows: dict[bytes, bytes] = {}
         self._probe = probe

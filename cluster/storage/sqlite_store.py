@@ -63,6 +63,9 @@ _template: list[bytes] = []
 class SqliteStore:
     """See the module and `StateStore`. Use `SqliteStore.open`."""
 
+    durable_rows = True
+    """Whether a synced batch survives a power loss (asked by `writer_registry_for`)."""
+
     def __init__(self, opening: Opening, connection: apsw.Connection, probe: Probe) -> None:
         self._opening = opening
         self._connection = connection

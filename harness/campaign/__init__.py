@@ -1,0 +1,1 @@
+"""Campaigns: from a scenario and a seed to judged runs, one or many, and the same one again."""

@@ -18,6 +18,7 @@ from cluster.machine.parts import Parts
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import check_order
 from cluster.node.dump import dump_disk
+from cluster.node.failures import REFUSALS
 from cluster.node.node import Node
 from cluster.node.replica import NodeHalted
 from cluster.node.requests import CrashOrder, Reply, Request, unknown
@@ -35,8 +36,6 @@ __all__ = ["SimOptions", "SimWorld"]
 _MS = 1_000_000
 CLIENT = "client"
 
-REFUSALS = (OSError, ValueError, RuntimeError)
-
 
 class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the simulated surroundings are like."""
@@ -44,7 +43,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     link: LinkModel = LinkModel()
     client_link: LinkModel = LinkModel(delay_min_ns=200_000, delay_max_ns=1 * _MS, ordered=True)
     fsync_ns: int = 500_000
-    write_ns: int = 10_000
+    write_ns: int = 5_000
     drift_ppm_max: int = 200
     """Each node's clock runs fast or slow by up to this many parts per million."""
     restart_delay_ns: int = 20 * _MS

@@ -1,0 +1,146 @@
+"""From a scenario and a seed to everything a run needs; nothing is started here.
+
+What the scenario leaves open is drawn from the tape, stream ``plan`` (*swarm*: each seed has its own mix of faults, replay
+mode, snapshot rhythm and network; Groce et al. 2012), so a seed stands for one exact run. A bug's id reaches the factory of
+the nodes here and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cluster.bugs.catalogue import get as get_bug
+from cluster.machine.parts import Parts
+from cluster.node.config import NodeConfig
+from cluster.worlds.sim.network import LinkModel
+from cluster.worlds.sim.world import SimOptions
+from cluster.worlds.tape import Stream, Tape
+from harness.campaign.faults import explicit_faults
+from harness.generator import SECOND_NS
+from harness.scenario import Scenario
+from harness.test import Test, arrange
+from nemesis.catalogue import NEMESES
+from nemesis.package import Package, compose
+from nemesis.process import kill
+from workloads.catalogue import WORKLOADS
+
+__all__ = ["MODES", "Plan", "make_plan"]
+
+_MS = 1_000_000
+MODES = ("data", "data", "data", "every", "snapshot")
+"""Replay modes and how often a search draws each; `data` is the default of the specification."""
+
+ALWAYS = "crash-replay"
+QUIET_NS = SECOND_NS
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A test, and the surroundings it runs in."""
+
+    scenario: Scenario
+    test: Test
+    node: NodeConfig
+    parts: Parts
+    surroundings: SimOptions
+    needs: frozenset[str]
+    drawn: dict[str, Any]
+    """What the plan's draws came to, for the results and the reader."""
+
+
+def make_plan(scenario: Scenario, tape: Tape) -> Plan:
+    """Return the plan of `scenario` on `tape`. The scenario's names have been checked."""
+    draw = tape.stream("plan")
+    offer = WORKLOADS[scenario.workload]
+    nodes = tuple(f"n{number}" for number in range(1, scenario.nodes + 1))
+    options = {**_defaults(draw), **scenario.options, "nodes": nodes}
+    options = offer.swarm(draw, options)
+    workload = offer.make(options)
+    names = scenario.nemesis or _enabled(draw, offer.nemeses)
+    faults = _compose(names, {"nodes": nodes, **scenario.options})
+    explicit = explicit_faults(scenario.faults)
+    test = Test(
+        name=scenario.name or scenario.workload,
+        workload=scenario.workload,
+        nodes=nodes,
+        concurrency=scenario.concurrency,
+        client=workload.client,
+        nemesis=faults.nemesis,
+        generator=arrange(
+            workload,
+            rate_hz=scenario.rate,
+            time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
+            faults=explicit if scenario.faults else faults.generator,
+            healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}],
+            quiet_ns=QUIET_NS,
+        ),
+        checkers=workload.checkers,
+        options=workload.options,
+        stimuli={**workload.stimuli, **scenario.stimuli},
+        time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
+    )
+    drawn = {"nemesis": list(names), **{key: value for key, value in options.items() if key != "nodes"}}
+    return Plan(
+        scenario=scenario,
+        test=test,
+        node=_node_config(scenario, options, nodes),
+        parts=get_bug(scenario.bug).planted_in(Parts()) if scenario.bug else Parts(),
+        surroundings=_surroundings(draw, options),
+        needs=faults.needs,
+        drawn=drawn,
+    )
+
+
+def _defaults(draw: Stream) -> dict[str, Any]:
+    """Draw what belongs to the cluster rather than to the workload."""
+    return {
+        "durability": MODES[draw.below(len(MODES))],
+        "snapshot_threshold": (8, 16, 32, 64)[draw.below(4)],
+        "log_entries_kept": (0, 0, 8)[draw.below(3)],
+        "loss_percent": (0, 0, 1, 5)[draw.below(4)],
+        "duplication_percent": (0, 1, 5)[draw.below(3)],
+    }
+
+
+def _enabled(draw: Stream, nemeses: tuple[str, ...]) -> list[str]:
+    """Draw which of the workload's nemeses take part; crash-replay always does."""
+    return [name for name in nemeses if name == ALWAYS or draw.below(2)]
+
+
+def _compose(names: list[str] | tuple[str, ...], options: Mapping[str, Any]) -> Package:
+    """Compose the named packages. Process faults are always understood: the end of every run starts what is down."""
+    packages = [NEMESES[name](options) for name in names if name != "none"]
+    restart = msgspec.structs.replace(
+        kill(options), name="restart", generator=None, final_generator=None, needs=frozenset()
+    )
+    return compose([*packages, restart])
+
+
+def _node_config(scenario: Scenario, options: Mapping[str, Any], nodes: tuple[str, ...]) -> NodeConfig:
+    return NodeConfig(
+        name="",
+        peers=nodes,
+        election_timeout_ns=int(options.get("election_timeout_ms", 300)) * _MS,
+        heartbeat_interval_ns=int(options.get("heartbeat_ms", 60)) * _MS,
+        applied_index_durability=options["durability"],
+        row_replay_guard="epoch" if scenario.compat == "original" else "index",
+        snapshot_threshold=options["snapshot_threshold"],
+        log_entries_kept=options["log_entries_kept"],
+        wal_segment_bytes=32 * 1024,
+        inspection=True,
+        crash_points=True,
+    )
+
+
+def _surroundings(draw: Stream, options: Mapping[str, Any]) -> SimOptions:
+    delay_min_ns = (1 + draw.below(5)) * _MS
+    return SimOptions(
+        link=LinkModel(
+            delay_min_ns=delay_min_ns,
+            delay_max_ns=delay_min_ns + (1 + draw.below(10)) * _MS,
+            loss=options["loss_percent"] / 100,
+            duplication=options["duplication_percent"] / 100,
+        )
+    )
