@@ -16,9 +16,9 @@ record, say) is not a frame.
 The *horizon* is the position up to which everything was known to be fsynced when the frame was
 written. It is what tells a torn tail from damage: a bad frame at position X with a valid frame
 behind it whose horizon lies above X was once durable, so the device has lost acknowledged bytes.
-Without such a witness the bad frame and everything behind it were never acknowledged. The one case
-that no witness can show is damage in the last synced frame of all; logs without horizons (RocksDB,
-SQLite) silently drop acknowledged records after any flipped byte.
+Without such a witness the bad frame and everything behind it are taken for never acknowledged. What
+no witness can show is damage in the frames of the very last fsync, before anything is written behind
+them; logs without horizons (RocksDB, SQLite) silently drop acknowledged records after any flipped byte.
 """
 
 from __future__ import annotations
