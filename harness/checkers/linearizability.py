@@ -31,22 +31,34 @@ from harness.operation import NEMESIS, Operation
 __all__ = ["Linearizability", "Outcome", "calls_by_key", "search"]
 
 _FS = frozenset({"read", "write", "cas", "append"})
-_SHOWN_MAX = 12
 _SHOWN_BEFORE = 3
+_SHOWN_STUCK_MAX = 8
+"""Operations shown as evidence: some before the point where the search was stuck, some that had to come next."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a search found; the last three fields say where it came furthest when it is not valid.
+    """What a search found; the fields behind `steps` say where it came furthest when it is not valid.
 
-    `valid` is ``"unknown"`` when the budget ran out. `taken` counts the definite steps in the longest order found,
-    `state` is the number of the state behind it, `stuck` are the steps that had to come next.
+    `valid` is ``"unknown"`` when the budget ran out. The longest order found takes all definite steps below `low` and
+    those in `window` (a bit for each step from `low` on); `state` is the number of the state behind it, `stuck`
+    are the steps that had to come next.
     """
 
     valid: Valid
     steps: int
-    taken: int = 0
+    low: int = -1
+    window: int = 0
     state: int = 0
     stuck: tuple[int, ...] = ()
+
+    @property
+    def taken(self) -> int:
+        """How many definite steps the longest order takes."""
+        return self.low + self.window.bit_count()
+
+    def has_taken(self, step: int) -> bool:
+        """Whether the longest order takes the definite `step`."""
+        return step < self.low or bool(self.window >> (step - self.low) & 1)
 
 
 class _Search:
@@ -71,7 +83,7 @@ class _Search:
             return Outcome(valid=True, steps=0)
         seen = set()
         tried = 0
-        best = Outcome(valid=False, steps=0, taken=-1)
+        best = Outcome(valid=False, steps=0)
         mergeable = not self._steps.next_list
         taken: list[int] = []
         state, low, window, bound, open_steps = self._settle(0, 0, 0, taken)
@@ -198,10 +210,11 @@ class _Search:
     def _best(
         self, best: Outcome, state: int, low: int, window: int, open_steps: list[int]
     ) -> Outcome:
-        taken = low + window.bit_count()
-        if taken <= best.taken:
+        if low + window.bit_count() <= best.taken:
             return best
-        return Outcome(valid=False, steps=0, taken=taken, state=state, stuck=tuple(open_steps))
+        return Outcome(
+            valid=False, steps=0, low=low, window=window, state=state, stuck=tuple(open_steps)
+        )
 
 
 def search(steps: Steps, steps_max: int) -> Outcome:
@@ -286,23 +299,30 @@ class Linearizability:
         """Explain with the operations around the point behind which no order leads."""
         first = min(outcome.stuck, key=lambda step: steps.returned[step])
         last_call = steps.calls[first]
-        before = range(max(0, first - _SHOWN_BEFORE), first)
-        shown = sorted({*before, *outcome.stuck}, key=lambda step: steps.called[step])
-        need = steps.needs[first]
-        never = need > 0 and need not in steps.leads and not steps.next_list
         what = (
             f"key {key}: after {outcome.taken} of {steps.definite} operations the value can be "
-            f"{steps.states[outcome.state]!r}, and then {_in_words(last_call)} fits nowhere before it returned"
+            f"{steps.states[outcome.state]}, and then {_in_words(last_call)} fits nowhere before it returned"
         )
+        need = steps.needs[first]
+        never = need > 0 and need not in steps.leads and not steps.next_list
         if never:
-            what += f"; {steps.states[need]!r} was never written"
+            what += f"; {steps.states[need]} was never written"
+        shown = {*range(max(0, first - _SHOWN_BEFORE), first), *outcome.stuck[:_SHOWN_STUCK_MAX]}
+        late = [
+            step
+            for step in range(outcome.low, steps.definite)
+            if steps.needs[step] == outcome.state and not outcome.has_taken(step)
+        ]
+        if late and not never:
+            what += f"; {_in_words(steps.calls[late[-1]])} still needs that value"
+            shown.add(late[-1])
         return finding(
             self.name,
             "I32",
             what,
             key=key,
             time_ns=last_call.invoked.time_ns,
-            operations=[_as_data(steps.calls[step]) for step in shown[:_SHOWN_MAX]],
+            operations=[_as_data(steps.calls[step]) for step in sorted(shown)],
         )
 
 

@@ -42,7 +42,7 @@ class Steps(msgspec.Struct):
     """The steps of one key, definite ones in order of their calls, then the indeterminate ones.
 
     Column `append` holds the dense number of an appended value, `NOTHING` for other steps; `next_list` maps (state,
-    number) to the state behind the append. `states` are the values by number, for people.
+    number) to the state behind the append. `states` says in words what each state is.
     """
 
     calls: list[Call]
@@ -53,7 +53,7 @@ class Steps(msgspec.Struct):
     leads: list[int]
     append: list[int]
     next_list: dict[tuple[int, int], int]
-    states: list[Any]
+    states: list[str]
 
 
 Model = Callable[[Sequence[Call]], Steps]
@@ -80,7 +80,7 @@ def _steps(
     definite: int,
     moves: Sequence[tuple[int, int, int]],
     next_list: dict[tuple[int, int], int],
-    states: list[Any],
+    states: list[str],
 ) -> Steps:
     return Steps(
         calls=calls,
@@ -114,14 +114,14 @@ def _register(calls: Sequence[Call]) -> Steps:
         else:
             old, new = call.argument
             moves.append((number(old), number(new), NOTHING))
-    return _steps(ordered, definite, moves, {}, list(numbers))
+    return _steps(ordered, definite, moves, {}, [repr(value) for value in numbers])
 
 
 def _append(calls: Sequence[Call]) -> Steps:
     ordered, definite = _ordered(calls)
     values: dict[Any, int] = {}
     next_list: dict[tuple[int, int], int] = {}
-    states: list[Any] = [[]]
+    states = ["the empty list"]
     moves = []
     for call in ordered:
         if call.invoked.f == "append":
@@ -135,7 +135,7 @@ def _append(calls: Sequence[Call]) -> Steps:
             following = next_list.get((state, value))
             if following is None:
                 following = next_list[state, value] = len(states)
-                states.append(seen[: position + 1])
+                states.append(f"a list of {position + 1} that ends in {item!r}")
             state = following
         moves.append((state, NOTHING, NOTHING))
     return _steps(ordered, definite, moves, next_list, states)
