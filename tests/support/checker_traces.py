@@ -96,9 +96,7 @@ class TraceBuilder:
     def role(self, node: str, role: str, term: int, last: tuple[int, int] | None = None) -> None:
         """`node` says its role; `last` is the end of its log as (index, term)."""
         index, last_term = last or (self.log[-1][:2] if self.log else (0, 0))
-        self.emit(
-            RoleChanged, node, role=role, term=term, last_index=index, last_term=last_term
-        )
+        self.emit(RoleChanged, node, role=role, term=term, last_index=index, last_term=last_term)
 
     def append(self, node: str, *entries: tuple[int, int, bytes], durable: bool = True) -> None:
         """`node` writes `entries` to its log."""
@@ -106,7 +104,9 @@ class TraceBuilder:
 
     def commit(self, node: str, index: int, term: int | None = None) -> None:
         """`node` learns that `index` is committed."""
-        self.emit(Committed, node, index=index, term=self.log[index - 1][1] if term is None else term)
+        self.emit(
+            Committed, node, index=index, term=self.log[index - 1][1] if term is None else term
+        )
 
     # -- a replicated entry ------------------------------------------------------------------------
 

@@ -219,7 +219,9 @@ def test_appends_in_the_order_that_reads_show_are_valid():
 
 
 @pytest.mark.parametrize(
-    "read", ['["a"]', '["a","b"]', "null", '["b","a","a"]'], ids=["lost", "swapped", "empty", "twice"]
+    "read",
+    ['["a"]', '["a","b"]', "null", '["b","a","a"]'],
+    ids=["lost", "swapped", "empty", "twice"],
 )
 def test_a_list_that_appends_do_not_explain_is_convicted(read):
     """A read that misses, reorders or repeats appended elements has no order."""

@@ -135,7 +135,9 @@ def test_a_late_leader_of_an_old_term_is_no_violation():
     builder.lead("n2", 5)
     builder.role("n3", "leader", 4, (4, 4))
     found = judged(builder).evidence
-    assert [finding["invariant"] for finding in found] == ["persistence"]  # its term went back, nothing else
+    assert [finding["invariant"] for finding in found] == [
+        "persistence"
+    ]  # its term went back, nothing else
 
 
 def test_a_leader_that_died_before_telling_its_entries_is_no_violation():

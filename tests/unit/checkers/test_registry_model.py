@@ -51,7 +51,9 @@ def test_a_replay_of_both_epochs_changes_nothing():
     verdict = judged(replayed())
     assert verdict.valid is True, verdict.evidence
     facts = verdict.facts
-    assert facts["replayed_noops"] == facts["replayed_registrations"] == facts["replayed_entries"] == 2
+    assert (
+        facts["replayed_noops"] == facts["replayed_registrations"] == facts["replayed_entries"] == 2
+    )
     assert facts["registrations_committed"] == 2
     assert facts["registrations_applied"] == 8
 
