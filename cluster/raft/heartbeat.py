@@ -59,7 +59,7 @@ class Heartbeats(Peer):
             if progress.state == "snapshot":
                 self._send_chunk(progress)
             else:
-                progress.probe()
+                progress.retry()
                 self._replicate_to(progress)
 
     # Follower.

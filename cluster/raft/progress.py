@@ -94,6 +94,13 @@ class Progress:
         self.paused = False
         return True
 
+    def retry(self) -> None:
+        """What was unanswered is lost: ask again, from what matches when more was under way than a probe."""
+        if self.state == "replicate":
+            self.probe()
+        else:
+            self.paused = False
+
     def probe(self) -> None:
         """Ask again behind what is known to match."""
         self._enter("probe")

@@ -1,0 +1,15 @@
+"""Makes the modules of `tests/support` importable by name: with importlib mode nothing is on the path."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+SUPPORT = Path(__file__).parents[1] / "support"
+
+for name in ("raft_network", "raft_chaos"):
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, SUPPORT / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
