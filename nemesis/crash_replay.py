@@ -28,7 +28,7 @@ REGISTRATION = 0x03
 HALTED = 78
 _MS = 1_000_000
 
-_STRIKE_WAIT_NS = 1500 * _MS
+_STRIKE_WAIT_NS = 1000 * _MS
 """How long an armed point may take to strike before it is disarmed."""
 _LAG_NS = 800 * _MS
 """How long a node stays down so that the others compact their logs behind it."""
@@ -86,8 +86,9 @@ class CrashReplayNemesis:
             for node in targets:
                 await world.connect(node).call(Request("inspect.snapshot", {}), 200 * _MS)
         exits: list[int] = []
+        deadline_ns = world.now_ns() + _STRIKE_WAIT_NS
         for node in targets:
-            code = await world.wait_exit(node, _STRIKE_WAIT_NS)
+            code = await world.wait_exit(node, max(0, deadline_ns - world.now_ns()))
             if code is None:
                 await world.disarm(node)
                 continue

@@ -1,6 +1,7 @@
-"""Process faults: kill, power loss and pause, each with its way back.
+"""Process faults: kill, power loss and pause, each a short story with its way back.
 
-`kill` and `power-loss` end nodes, `start` starts every node that is down, `pause` and `resume` stop and continue.
+``kill``, ``power-loss`` and ``pause`` strike the drawn nodes, wait as long as the schedule drew, and bring them back;
+``start`` starts every node that is down and ``resume`` continues every one, for the end of a run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.worlds.world import World
-from harness.generator import SECOND_NS, Context, Generatorish, cycle, flip_flop, nemesis, stagger
+from harness.generator import SECOND_NS, Context, Generatorish, nemesis, stagger
 from harness.operation import Operation
 from nemesis.package import Package
 from nemesis.targets import resolve, shuffled
@@ -26,21 +27,23 @@ class ProcessNemesis:
         """Nothing to prepare."""
 
     async def invoke(self, world: World, operation: Operation) -> Operation:
-        """Act on every target, one after the other."""
-        act = {
-            "kill": world.kill,
-            "power-loss": world.power_loss,
-            "start": world.start,
-            "pause": world.pause,
-            "resume": world.resume,
+        """Strike every target, one after the other; the completion says which nodes they were."""
+        strike, back = {
+            "kill": (world.kill, world.start),
+            "power-loss": (world.power_loss, world.start),
+            "pause": (world.pause, world.resume),
+            "start": (None, world.start),
+            "resume": (None, world.resume),
         }[operation.f]
         value = operation.value or {}
-        if operation.f in ("start", "resume"):
-            targets = list(world.nodes)
-        else:
+        targets = list(world.nodes)
+        if strike is not None:
             targets = await resolve(world, value["target"], value["order"])
+            for node in targets:
+                await strike(node)
+            await world.sleep(value["duration_ns"])
         for node in targets:
-            await act(node)
+            await back(node)
         return operation.completed("info", {**value, "nodes": targets})
 
     async def undo(self, world: World) -> None:
@@ -50,34 +53,40 @@ class ProcessNemesis:
             await world.start(node)
 
 
-def _package(name: str, f: str, back: str, needs: str, options: Mapping[str, Any]) -> Package:
+def _package(name: str, f: str, needs: str, options: Mapping[str, Any]) -> Package:
     nodes = options["nodes"]
-    targets = options.get("targets", ("one", "minority", "leader", "all"))
+    targets = ("one", "minority", "leader", "all")
 
     def strike(context: Context) -> Generatorish:
-        target = targets[context.random.below(len(targets))]
-        return {"f": f, "value": {"target": target, "order": shuffled(context, nodes)}}
+        draw = context.random.below
+        return {
+            "f": f,
+            "value": {
+                "target": targets[draw(len(targets))],
+                "duration_ns": (20 + draw(600)) * SECOND_NS // 1000,
+                "order": shuffled(context, nodes),
+            },
+        }
 
     interval_ns = int(options.get("interval_s", 2.0) * SECOND_NS)
     return Package(
         name=name,
         nemesis=ProcessNemesis(),
-        generator=nemesis(stagger(interval_ns, flip_flop(strike, cycle({"f": back})))),
-        final_generator=nemesis({"f": back}),
+        generator=nemesis(stagger(interval_ns, strike)),
         needs=frozenset({needs}),
     )
 
 
 def kill(options: Mapping[str, Any]) -> Package:
-    """SIGKILL and start again, in turn."""
-    return _package("kill", "kill", "start", "kill", options)
+    """SIGKILL, and start again a moment later."""
+    return _package("kill", "kill", "kill", options)
 
 
 def power(options: Mapping[str, Any]) -> Package:
-    """Lose power and start again, in turn."""
-    return _package("power", "power-loss", "start", "power", options)
+    """Lose power, and start again a moment later."""
+    return _package("power", "power-loss", "power", options)
 
 
 def pause(options: Mapping[str, Any]) -> Package:
-    """SIGSTOP and SIGCONT, in turn."""
-    return _package("pause", "pause", "resume", "pause", options)
+    """SIGSTOP, and SIGCONT a moment later."""
+    return _package("pause", "pause", "pause", options)

@@ -36,9 +36,10 @@ async def leader_of(world: World) -> str:
 async def resolve(world: World, target: str, order: Sequence[str]) -> list[str]:
     """Return the nodes that `target` means now; `order` is a drawn order of all nodes.
 
-    Without a leader, `leader` and `follower` mean the first of the order.
+    Nodes that run come before those that are down; without a leader, `leader` and `follower` mean the first of them.
     """
     count = len(order)
+    order = sorted(order, key=lambda node: not world.running(node))
     if target in ("leader", "follower"):
         leader = await leader_of(world)
         if target == "leader":

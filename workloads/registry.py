@@ -27,7 +27,7 @@ from harness.checkers.durability import Durability
 from harness.checkers.registry_model import RegistryModel
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.stats import Stats
-from harness.generator import NOTHING, SECOND_NS, Context, Generatorish, clients, generator, nemesis, once, sleep
+from harness.generator import NOTHING, SECOND_NS, Context, Generatorish, clients, generator, nemesis, once, phases, sleep
 from harness.operation import Operation
 from harness.test import Workload
 from workloads.leader_line import LeaderLine
@@ -43,7 +43,6 @@ COLLIDING = ("n498", "n784")
 POISONS = ("none", "none", "rollback", "collision-less", "collision-equal", "collision-greater")
 """What the end of a run may be; a draw picks one."""
 
-HALT_CLASSES = {"rollback": "LocalEpochRollback", "collision": "WriterUint16Collision"}
 
 
 class RegistryClient:
@@ -85,7 +84,7 @@ class RegistryClient:
                     "sequence": self._sequence,
                     "op": "put",
                     "key": key,
-                    "value": str(value),
+                    "value": value,
                 },
             )
         value = operation.value
@@ -175,18 +174,18 @@ def _poison(options: Mapping[str, Any]) -> Generatorish:
         "collision-equal": (second, 5),
         "collision-greater": (second, 6),
     }[poison]
-    return [
+    second_ns = SECOND_NS
+    return phases(
         clients(once(_registration("register", dek, first, 5))),
         clients(once(_registration("propose_raw", dek, writer, epoch))),
-        nemesis([sleep(2 * SECOND_NS), {"f": "start"}, sleep(2 * SECOND_NS), {"f": "start"}, sleep(SECOND_NS)]),
-    ]
+        nemesis([sleep(2 * second_ns), {"f": "start"}, sleep(2 * second_ns), {"f": "start"}, sleep(second_ns)]),
+    )
 
 
 def workload(options: Mapping[str, Any]) -> Workload:
     """Return the workload. Options: `poison` (none, rollback, collision-less, -equal, -greater), `deks`, `put_percent`."""
     poison = str(options["poison"])
-    expected = HALT_CLASSES.get(poison.split("-")[0], "")
-    assert poison == "none" or expected
+    expected = "" if poison == "none" else poison.split("-")[0]
     load = _Load(options)
     return Workload(
         name="registry",
@@ -194,7 +193,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
         generator=generator(load.operation),
         final_generator=once({"f": "read-rows"}),
         epilogue=generator(_poison(options)),
-        checkers=(RegistryModel(), Durability(), Agreement(), RestartLoop(), Availability(), CrashFacts(), Stats()),
+        checkers=(RegistryModel(), Durability(), Agreement(), RestartLoop(), Availability(), CrashFacts(), Stats(("propose_raw", "write"))),
         stimuli={"replayed_registrations": 0, "registrations_committed": 1},
         options={**options, "expect_halt": expected},
     )

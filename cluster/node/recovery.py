@@ -29,7 +29,7 @@ from cluster.storage.disk import Disk
 from cluster.storage.memory_store import MemoryStore
 from cluster.storage.snapshot_files import SnapshotFiles, SnapshotMissing, SnapshotUnusable
 from cluster.storage.store_directory import StoreDirectory
-from cluster.trace import Started
+from cluster.trace import Appended, Started
 
 __all__ = ["Opened", "open_group", "open_machine"]
 
@@ -103,6 +103,17 @@ def open_group(
                 torn_bytes=recovered.torn_bytes,
             )
         )
+        if entries:
+            # The last life may have died between writing an entry and saying so.
+            probe.emit(
+                Appended(
+                    node=config.name,
+                    incarnation=config.incarnation,
+                    group=group,
+                    entries=tuple((entry.index, entry.term, entry.data) for entry in entries),
+                    durable=True,
+                )
+            )
     return Opened(
         journal=journal,
         shelf=shelf,

@@ -49,7 +49,7 @@ class Serving:
                 reply = refused("NotLeader", str(error), leader=error.leader)
             except TooManyInFlight as error:
                 reply = refused("Unavailable", str(error))
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, OverflowError, TypeError, ValueError) as error:
                 reply = refused("InvalidArgument", f"{request.kind}: {type(error).__name__}: {error}")
         if reply is not None:
             self._outbox.complete(number, reply)
@@ -127,12 +127,17 @@ class Serving:
 
     def _register(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply | None:
         """Propose a registration that the leader's check lets pass (specification, head: "Who may register")."""
-        registration = msgspec.convert(body, Registration)
+        registration = Registration(
+            dek_id=int(body["dek_id"]),
+            full_node_id=int(body["full_node_id"]),
+            local_epoch=int(body["local_epoch"]),
+        )
+        payload = encode_registration_payload(registration)
         try:
             replica.check_registration(registration)
         except RegistrationRefused as refusal:
             return refused(refusal.code, str(refusal))
-        replica.propose(number, encode_entry(number, encode_registration_payload(registration)), now_ns)
+        replica.propose(number, encode_entry(number, payload), now_ns)
         return None
 
     def _propose_raw(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:

@@ -19,7 +19,7 @@ from cluster.worlds.sim.network import LinkModel
 from cluster.worlds.sim.world import SimOptions
 from cluster.worlds.tape import Stream, Tape
 from harness.campaign.faults import explicit_faults
-from harness.generator import SECOND_NS
+from harness.generator import SECOND_NS, sleep
 from harness.scenario import Scenario
 from harness.test import Test, arrange
 from nemesis.catalogue import NEMESES
@@ -35,6 +35,8 @@ MODES = ("data", "data", "data", "every", "snapshot")
 
 ALWAYS = "crash-replay"
 QUIET_NS = SECOND_NS
+WARM_UP_NS = SECOND_NS // 2
+"""Faults begin when there has been time to elect a leader: before that they all look alike."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +74,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
             workload,
             rate_hz=scenario.rate,
             time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
-            faults=explicit if scenario.faults else faults.generator,
+            faults=explicit if scenario.faults else [sleep(WARM_UP_NS), faults.generator],
             healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}],
             quiet_ns=QUIET_NS,
         ),

@@ -1,5 +1,7 @@
 """Replica agreement (I6) and snapshot fidelity (I25): equal applied index, equal state hash.
 
+A node whose row was damaged on purpose (``reg.row_corrupt``) says nothing until its store was rebuilt.
+
 Every hash that a node tells, while applying, when it takes a snapshot, when it installs one, at the end of the
 run, is compared with the first one told for that (group, index), whoever told it. A hash of 0 means "recovering" and
 is no statement. Without a single comparison of two different lives the verdict is unknown.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.trace import Applied, Event, Installed, SnapshotTaken
+from cluster.trace import Applied, Event, HitPoint, Installed, SnapshotTaken, Started
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding, named
 
@@ -39,9 +41,14 @@ class Agreement:
             compared[kind] += 1
             return known[0] == state_hash
 
+        damaged: dict[str, bool] = {}
         for event in run.trace:
             told = _hash_of(event)
-            if told is None:
+            if isinstance(event, HitPoint) and event.point == "reg.row_corrupt":
+                damaged[event.node] = True
+            elif isinstance(event, Installed) or (isinstance(event, Started) and event.restored):
+                damaged[event.node] = False
+            if told is None or damaged.get(event.node, False):
                 crashes.observe(event)
                 continue
             index, state_hash, kind = told

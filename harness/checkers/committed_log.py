@@ -35,7 +35,7 @@ from cluster.machine.entries import (
     opcode_of,
 )
 from cluster.machine.kv_requests import KvMalformed, KvRequest, decode_batch, decode_kv
-from cluster.trace import Appended, Committed, Event, Installed, Started
+from cluster.trace import Appended, Committed, Event, Installed, RoleChanged, Started
 
 __all__ = [
     "UNKNOWN",
@@ -152,6 +152,14 @@ class GroupLog:
         peer.forget_behind(sure)
         peer.last = last_index
 
+    def tip(self, peer: Peer, index: int, term: int) -> None:
+        """The node said where its log ends (a candidate does): that makes its whole path certain again."""
+        if index <= peer.last and (index, term) in self.entries:
+            for position, term_there in self.path(index, term):
+                if position in peer.terms:
+                    return
+                peer.terms[position] = term_there
+
     def install(self, peer: Peer, index: int) -> None:
         """A snapshot at `index` replaced the node's log."""
         peer.terms = {index: self.committed.get(index, UNKNOWN)}
@@ -232,6 +240,8 @@ def _fold(trace: Sequence[Event]) -> dict[int, GroupLog]:
             log.append(peer, event.entries)
         elif isinstance(event, Committed):
             log.commit_to(event.index, event.term)
+        elif isinstance(event, RoleChanged):
+            log.tip(peer, event.last_index, event.last_term)
         elif isinstance(event, Started):
             log.restart(peer, event.last_index)
         elif isinstance(event, Installed):
@@ -241,7 +251,7 @@ def _fold(trace: Sequence[Event]) -> dict[int, GroupLog]:
     return logs
 
 
-_READ = frozenset({Appended, Committed, Started, Installed})
+_READ = frozenset({Appended, Committed, Installed, RoleChanged, Started})
 
 
 def encryption_entries(log: GroupLog) -> list[EncryptionEntry]:

@@ -210,10 +210,8 @@ class RaftInvariants:
             self._broken("persistence", what, event)
         member.role = event.role
         member.term = term
+        group.log.tip(member, event.last_index, event.last_term)
         if event.role != "leader":
-            tip = (event.last_index, event.last_term)
-            if tip in group.log.entries and member.term_at(event.last_index) == UNKNOWN:
-                member.terms[event.last_index] = event.last_term
             return
         known = group.leaders.setdefault(term, event.node)
         if known != event.node:
