@@ -33,6 +33,11 @@ from cluster.trace import Appended, Committed, Halted, RoleChanged
 
 __all__ = ["NodeHalted", "Outbox", "Replica"]
 
+_LOST_PLACE = unknown("Unavailable", "the entry lost its place in this node's log; others may hold it")
+
+READ_TIMEOUT_NS = 10_000_000_000
+"""A read whose request or answer between nodes was lost is given up after this time."""
+
 _STAGED = (OPCODE_KV, OPCODE_BATCH)
 
 
@@ -106,8 +111,8 @@ class Replica:
         self._outbox = outbox
         self._proposals: dict[int, tuple[int, int]] = {}
         """Log index -> (term, request) of proposals made here and not applied yet."""
-        self._reads: dict[int, str] = {}
-        """Request -> key of reads that wait for their index."""
+        self._reads: dict[int, tuple[str, int]] = {}
+        """Request -> (key, when it was asked) of reads that wait for their index, oldest first."""
         self._due_reads: list[tuple[int, int]] = []
         """(index, request) of reads confirmed by raft and not applied far enough yet."""
         self._snapshot_job: Iterator[None] | None = None
@@ -151,6 +156,7 @@ class Replica:
         """Do what is due: elections, heartbeats, the next piece of a snapshot."""
         if now_ns >= self.raft.deadline_ns:
             self.raft.wake(now_ns)
+            self._give_up_reads(now_ns)
 
     def deadline_ns(self, now_ns: int) -> int:
         """When `wake` is needed next."""
@@ -159,11 +165,14 @@ class Replica:
     def propose(self, request: int, payload: bytes, now_ns: int) -> None:
         """Propose a framed payload for `request`; the answer comes when it is applied here. Raises what raft raises."""
         index, term = self.raft.propose(payload, now_ns)
+        earlier = self._proposals.get(index)
+        if earlier is not None:
+            self._outbox.complete(earlier[1], _LOST_PLACE)
         self._proposals[index] = (term, request)
 
     def read(self, request: int, key: str, now_ns: int) -> None:
         """Answer `request` with the linearizable value of `key`. Raises NotLeader when no leader is known."""
-        self._reads[request] = key
+        self._reads[request] = (key, now_ns)
         self.raft.read(request, now_ns)
 
     def check_registration(self, registration: Registration) -> None:
@@ -179,10 +188,6 @@ class Replica:
             raise NotReady("this leader has not applied an entry of its own term yet; try again")
         tail = raft.slice(machine.applied + 1, raft.last_index)
         LeaderCheck(machine.store.get, tail).admit(registration)
-
-    def forget(self, request: int) -> None:
-        """The client of `request` is gone."""
-        self._reads.pop(request, None)
 
     # -- the work ---------------------------------------------------------------------------------
 
@@ -326,14 +331,22 @@ class Replica:
             if index > applied:
                 waiting.append((index, request))
                 continue
-            key = self._reads.pop(request, None)
-            if key is not None:
-                self._outbox.complete(request, ok({"value": self.machine.read(key)}))
+            asked = self._reads.pop(request, None)
+            if asked is not None:
+                self._outbox.complete(request, ok({"value": self.machine.read(asked[0])}))
         self._due_reads = waiting
+
+    def _give_up_reads(self, now_ns: int) -> None:
+        while self._reads:
+            request, (_, asked_ns) = next(iter(self._reads.items()))
+            if now_ns - asked_ns < READ_TIMEOUT_NS:
+                return
+            del self._reads[request]
+            self._outbox.complete(request, unknown("DeadlineExceeded", "the leader did not confirm the read"))
 
     def _abandon_proposals(self) -> None:
         for _, request in self._proposals.values():
-            self._outbox.complete(request, unknown("Unavailable", "a snapshot replaced this part of the log"))
+            self._outbox.complete(request, _LOST_PLACE)
         self._proposals.clear()
 
     # -- snapshots --------------------------------------------------------------------------------
