@@ -195,9 +195,11 @@ class SqliteStore:
             self._execute("DELETE FROM kv")
             self._connection.executemany(_PUT, pairs)
             self._execute("COMMIT")
-            if opening.log is not None:
-                opening.log.xSync(0)
-            self._checkpoint()
+            log = opening.log
+            if log is not None:
+                log.xSync(0)
+                self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                log.xSync(0)
             self._read_applied_index()
         except _DISK_ERRORS as error:
             self._fail(error)
@@ -231,9 +233,9 @@ class SqliteStore:
             execute(_PUT, (APPLIED_INDEX_KEY, applied_index.to_bytes(8, "little")))
         execute("COMMIT")
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, mode: int = apsw.SQLITE_CHECKPOINT_PASSIVE) -> None:
         """Copy the log into the main file; SQLite syncs the log before and the file behind."""
-        self._connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self._connection.wal_checkpoint("main", mode)
         if self._opening.log is not None:
             self._opening.log.waiting = 0
 
