@@ -13,7 +13,7 @@ from typing import Any
 
 from cluster.trace import Applied, Event, HitPoint, Installed, SnapshotTaken, Started
 from harness.checkers.checker import Run, Verdict
-from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding, named
+from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
 
 __all__ = ["Agreement"]
 
@@ -84,15 +84,16 @@ class Agreement:
         known: tuple[int, _Life],
         crashes: LastCrash,
     ) -> dict[str, Any]:
-        crash_point = crashes.of(event.node)
         invariant = "I6" if type(event) is Applied else "I25"
         told = {"SnapshotTaken": "wrote a snapshot", "Installed": "installed a snapshot"}
         how = told.get(type(event).__name__, "was")
         what = (
             f"{event.node} {how} at entry {index} with state {state_hash:016x}, "
-            f"but {known[1][0]} (life {known[1][1]}) had {known[0]:016x} there{named(crash_point)}"
+            f"but {known[1][0]} (life {known[1][1]}) had {known[0]:016x} there{crashes.words(event.node)}"
         )
-        return finding(self.name, invariant, what, event, crash_point=crash_point, index=index)
+        return finding(
+            self.name, invariant, what, event, crash_point=crashes.of(event.node), index=index
+        )
 
 
 def _hash_of(event: Event) -> tuple[int, int, str] | None:

@@ -38,7 +38,7 @@ from cluster.trace import (
 )
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.committed_log import committed_logs, encryption_entries, kv_requests
-from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding, named
+from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
 from harness.checkers.registry_fold import RegistryFold, RowKey, Version
 from harness.operation import Operation
 
@@ -214,14 +214,13 @@ class _TraceJudgement:
                 image.floor[key] = max(after, image.floor.get(key, 0))
 
     def _broken(self, invariant: str, what: str, event: Event, **fields: Any) -> None:
-        crash_point = self._crashes.of(event.node)
         self.evidence.append(
             finding(
                 self._checker,
                 invariant,
-                what + named(crash_point),
+                what + self._crashes.words(event.node),
                 event,
-                crash_point=crash_point,
+                crash_point=self._crashes.of(event.node),
                 **fields,
             )
         )

@@ -11,44 +11,57 @@ from typing import Any
 
 from cluster.trace import Applied, Event, HitPoint, Stopped
 
-__all__ = ["EVIDENCE_MAX", "LastCrash", "finding", "named"]
+__all__ = ["EVIDENCE_MAX", "LastCrash", "finding"]
 
 EVIDENCE_MAX = 100
 """Findings kept by one checker; one broken run can have thousands, and the first ones say why."""
 
 
+_IN_WORDS = {
+    "kill": "a kill",
+    "power": "a power loss",
+    "error": "a failure",
+    "stall": "a stall",
+}
+_DEADLY = ("kill", "power")
+_INFLICTED = (*_DEADLY, "error")
+"""Causes of death that come from outside; a halt or a clean stop is the node's own doing."""
+
+
 class LastCrash:
-    """Remembers for every node the crash point (or the kind of death) that came last.
+    """Remembers for every node what struck it last: a crash point, or a death from outside.
 
     Feed it the trace in order. A death that a crash point caused keeps the point's name.
     """
 
     def __init__(self) -> None:
         self._point: dict[str, str] = {}
+        self._words: dict[str, str] = {}
         self._struck: dict[str, int] = {}
 
     def observe(self, event: Event) -> None:
         """Take note of `event` if it is a hit or a death."""
+        node = event.node
         if type(event) is HitPoint:
-            self._point[event.node] = event.point
-            self._struck[event.node] = event.incarnation
+            self._point[node] = event.point
+            self._words[node] = f", after {_IN_WORDS[event.action]} at {event.point}"
+            if event.action in _DEADLY:
+                self._struck[node] = event.incarnation
         elif (
             type(event) is Stopped
-            and event.cause != "stop"
-            and self._struck.get(event.node) != event.incarnation
+            and event.cause in _INFLICTED
+            and self._struck.get(node) != event.incarnation
         ):
-            self._point[event.node] = event.cause
+            self._point[node] = event.cause
+            self._words[node] = f", after {_IN_WORDS[event.cause]}"
 
     def of(self, node: str) -> str:
-        """Return the name, or ``""`` when the node never died or was struck."""
+        """Return the crash point, the cause of death, or ``""`` when nothing ever struck the node."""
         return self._point.get(node, "")
 
-
-def named(crash_point: str) -> str:
-    """Return the half sentence that names `crash_point`, or nothing."""
-    if not crash_point:
-        return ""
-    return f", after a crash at {crash_point}" if "." in crash_point else f", after a {crash_point}"
+    def words(self, node: str) -> str:
+        """Return the same as the end of a sentence."""
+        return self._words.get(node, "")
 
 
 def finding(

@@ -31,7 +31,7 @@ from cluster.trace import (
 )
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.committed_log import UNKNOWN, Conflict, GroupLog, Peer
-from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding, named
+from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
 
 __all__ = ["RaftChecker", "RaftInvariants"]
 
@@ -259,14 +259,13 @@ class RaftInvariants:
         self._broken(_CONFLICTS[conflict.kind], what, event, index=index)
 
     def _broken(self, promise: str, what: str, event: Event, **fields: Any) -> None:
-        crash_point = self._crashes.of(event.node)
         self.violations.append(
             finding(
                 self.name,
                 promise,
-                f"{promise}: {what}{named(crash_point)}",
+                f"{promise}: {what}{self._crashes.words(event.node)}",
                 event,
-                crash_point=crash_point,
+                crash_point=self._crashes.of(event.node),
                 **fields,
             )
         )

@@ -103,6 +103,11 @@ class RegistryFold:
         versions = self.versions.get(key, ())
         return [version for version in versions if index <= version.index <= horizon]
 
+    def rows_before(self, key: RowKey, index: int) -> list[bytes]:
+        """Return the bytes that the row has had in front of `index`."""
+        versions = self.versions.get(key, ())
+        return [version.row for version in versions if version.index < index]
+
     def last_change(self, index: int) -> int:
         """Return the index of the newest change of any row at or below `index`; 0 when there is none."""
         rows = self.rows_at(index).values()

@@ -33,7 +33,7 @@ from cluster.trace import (
 )
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.committed_log import committed_logs, encryption_entries
-from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding, named
+from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
 from harness.checkers.registry_fold import HALT_KINDS, Expectation, RegistryFold, Version
 from harness.checkers.replica_story import Story, is_disk_fault
 
@@ -256,7 +256,7 @@ class _Judgement:
             )
             self._broken("I10", what, event)
             return None
-        older = any(before in (b"", v.row) for v in fold.versions.get(expected.key, ()))
+        older = before in (b"", *fold.rows_before(expected.key, event.index))
         what = (
             f"{event.node} had row {before.hex() or 'none'} for {self._writer(event)} in front of entry "
             f"{event.index}, where the log says {expected.before.row.hex() or 'none'}"
@@ -389,14 +389,14 @@ class _Judgement:
         return f"{name} under key {event.dek_id}"
 
     def _broken(self, invariant: str, what: str, event: Event | None = None, **fields: Any) -> None:
-        crash_point = self._crashes.of(event.node if event is not None else fields.get("node", ""))
+        node = event.node if event is not None else fields.get("node", "")
         self._evidence.append(
             finding(
                 self._checker,
                 invariant,
-                what + named(crash_point),
+                what + self._crashes.words(node),
                 event,
-                crash_point=crash_point,
+                crash_point=self._crashes.of(node),
                 **fields,
             )
         )

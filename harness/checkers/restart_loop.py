@@ -11,7 +11,7 @@ from typing import Any
 
 from cluster.trace import Event, Fault, Halted, HitPoint, Started, Stopped
 from harness.checkers.checker import Run, Verdict
-from harness.checkers.evidence import LastCrash, finding, named
+from harness.checkers.evidence import LastCrash, finding
 from harness.checkers.registry_fold import HALT_KINDS
 from harness.checkers.replica_story import is_disk_fault
 
@@ -66,7 +66,7 @@ class RestartLoop:
                 longest = max(longest, loop.count)
                 if loop.count > FAILING_STARTS_MAX and not (loop.excused or loop.told):
                     loop.told = True
-                    evidence.append(self._found(loop, event, crashes.of(event.node)))
+                    evidence.append(self._found(loop, event, crashes))
         starts = sum(loop.starts for loop in loops.values())
         facts = {"starts": starts, "failing_starts_in_a_row": longest}
         if evidence:
@@ -87,10 +87,16 @@ class RestartLoop:
         loop.count = loop.count + 1 if at == loop.at else 1
         loop.at = at
 
-    def _found(self, loop: _Loop, event: Event, crash_point: str) -> dict[str, Any]:
+    def _found(self, loop: _Loop, event: Event, crashes: LastCrash) -> dict[str, Any]:
         group, index = loop.at or (0, 0)
         where = f"at entry {index}" if index else "before it applied anything"
-        what = f"{event.node} failed {loop.count} times in a row {where}{named(crash_point)}"
+        what = f"{event.node} failed {loop.count} times in a row {where}{crashes.words(event.node)}"
         return finding(
-            self.name, "L4", what, event, group=group, index=index, crash_point=crash_point
+            self.name,
+            "L4",
+            what,
+            event,
+            group=group,
+            index=index,
+            crash_point=crashes.of(event.node),
         )

@@ -52,7 +52,9 @@ class Stats:
         facts = {
             "operations": {f: _row(n, latencies.get(f, [])) for f, n in sorted(counts.items())}
         }
-        never = [f for f, row in sorted(counts.items()) if not row["ok"] and f not in self._may_fail]
+        never = [
+            f for f, row in sorted(counts.items()) if not row["ok"] and f not in self._may_fail
+        ]
         if counts and not never:
             return Verdict(valid=True, facts=facts)
         what = (

@@ -108,6 +108,20 @@ def test_the_last_crash_point_is_remembered_by_node():
     assert crashes.of("n3") == ""
 
 
+def test_a_failure_does_not_hide_the_kill_that_follows():
+    """An injected failure of the store does not end a life; the death that comes later is named instead."""
+    builder = TraceBuilder()
+    crashes = LastCrash()
+    builder.hit("n2", "reg.get_error", "error", 2)
+    builder.stop("n2", "halt", 78)
+    for event in builder.events:
+        crashes.observe(event)
+    assert crashes.words("n2") == ", after a failure at reg.get_error"
+    builder.stop("n2", "power")
+    crashes.observe(builder.events[-1])
+    assert crashes.words("n2") == ", after a power loss"
+
+
 def test_the_committed_log_holds_what_a_commit_covers():
     """A commit covers every entry in front of it, and nothing behind it."""
     builder = TraceBuilder()
@@ -130,6 +144,22 @@ def test_an_entry_whose_writer_died_before_telling_is_filled_in():
     builder.append("n1", second, third)
     log = committed_logs(list(builder.events))[0]
     assert [index for index, _ in kv_requests(log)] == [2, 3]
+
+
+def test_a_candidate_makes_its_tail_certain_again():
+    """When every node died behind an entry, the next candidate's word names the entry in front of its own."""
+    builder = TraceBuilder()
+    builder.append("n2", (2, 1, builder.put_data("a", 1)))
+    for node in builder.nodes:
+        builder.stop(node, "kill")
+        builder.start(node, have=1, replay=False, last_index=2, commit=1)
+    builder.role("n2", "candidate", 2, (2, 1))
+    builder.role("n2", "leader", 2, (3, 2))
+    for node in ("n2", "n3"):
+        builder.append(node, (3, 2, b""))
+        builder.commit(node, 3, 2)
+    log = committed_logs(builder.events)[0]
+    assert [index for index, _ in kv_requests(log)] == [2]
 
 
 def test_a_tail_that_may_have_been_replaced_is_not_believed():
