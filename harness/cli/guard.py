@@ -82,7 +82,7 @@ def guarded(arguments: list[str]) -> int:
 
 
 def _say(line: str, status: Exit) -> int:
-    print(f"reprise: {line}", file=sys.stderr)
+    click.echo(f"reprise: {line}", err=True)
     return status
 
 
