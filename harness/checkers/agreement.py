@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.trace import Applied, Event, HitPoint, Installed, SnapshotTaken, Started
+from cluster.trace import Applied, Event, Installed, SnapshotTaken
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
 
@@ -29,78 +29,93 @@ class Agreement:
     def check(self, run: Run) -> Verdict:
         """See `Checker`; facts ``hashes_compared``, ``snapshot_hashes_compared``."""
         first: dict[tuple[int, int], tuple[int, _Life]] = {}
-        crashes = LastCrash()
-        evidence: list[dict[str, Any]] = []
-        compared = {"applied": 0, "snapshot": 0}
-
-        def tell(where: tuple[int, int], state_hash: int, life: _Life, kind: str) -> bool:
-            """Compare; False when another hash was told before."""
-            known = first.setdefault(where, (state_hash, life))
-            if known[1] == life and kind == "applied":
-                return True
-            compared[kind] += 1
-            return known[0] == state_hash
-
-        damaged: dict[str, bool] = {}
+        odd: list[tuple[Event, int, tuple[int, _Life]]] = []
+        applied = snapshots = 0
         for event in run.trace:
-            told = _hash_of(event)
-            if isinstance(event, HitPoint) and event.point == "reg.row_corrupt":
-                damaged[event.node] = True
-            elif isinstance(event, Installed) or (isinstance(event, Started) and event.restored):
-                damaged[event.node] = False
-            if told is None or damaged.get(event.node, False):
-                crashes.observe(event)
+            if type(event) is Applied:
+                if event.decision == "halt":
+                    continue
+            elif type(event) is not SnapshotTaken and type(event) is not Installed:
                 continue
-            index, state_hash, kind = told
-            where = (event.group, index)
-            if not tell(where, state_hash, (event.node, event.incarnation), kind):
-                evidence.append(self._disagreement(event, index, state_hash, first[where], crashes))
-        for node, groups in run.final_state.items():
-            for state in groups.values():
-                where = (state["group"], state["applied"])
-                state_hash = state["state_hash"]
-                life = (node, state["incarnation"])
-                if state_hash and not tell(where, state_hash, life, "applied"):
-                    what = f"{node} ends at entry {where[1]} with another state than {first[where][1][0]}"
-                    fields: dict[str, Any] = {"node": node, "group": where[0], "index": where[1]}
-                    evidence.append(finding(self.name, "I6", what, **fields))
-        facts = {
-            "hashes_compared": sum(compared.values()),
-            "snapshot_hashes_compared": compared["snapshot"],
-        }
+            state_hash = event.state_hash
+            if not state_hash:
+                continue
+            life = (event.node, event.incarnation)
+            known = first.setdefault((event.group, event.index), (state_hash, life))
+            if type(event) is not Applied:
+                snapshots += 1
+            elif known[1] != life:
+                applied += 1
+            if known[0] != state_hash:
+                odd.append((event, state_hash, known))
+        evidence = self._explain(run, odd)
+        applied += self._judge_final_state(run, first, evidence)
+        facts = {"hashes_compared": applied + snapshots, "snapshot_hashes_compared": snapshots}
         if evidence:
             return Verdict(valid=False, facts=facts, evidence=evidence[:EVIDENCE_MAX])
-        if not compared["applied"]:
+        if not applied:
             what = "no two replicas ever told their state at the same applied index"
             evidence = [finding(self.name, "stimulus", what)]
             return Verdict(valid="unknown", facts=facts, evidence=evidence)
         return Verdict(valid=True, facts=facts)
 
-    def _disagreement(
+    def _judge_final_state(
         self,
-        event: Event,
-        index: int,
-        state_hash: int,
-        known: tuple[int, _Life],
-        crashes: LastCrash,
+        run: Run,
+        first: dict[tuple[int, int], tuple[int, _Life]],
+        evidence: list[dict[str, Any]],
+    ) -> int:
+        """Compare what nodes show at the end; returns how many comparisons that were."""
+        compared = 0
+        for node, groups in run.final_state.items():
+            for state in groups.values():
+                state_hash = state["state_hash"]
+                if not state_hash or state["recovering"]:
+                    continue
+                where = (state["group"], state["applied"])
+                life = (node, state["incarnation"])
+                known = first.setdefault(where, (state_hash, life))
+                compared += known[1] != life
+                if known[0] != state_hash:
+                    what = (
+                        f"{node} ends at entry {where[1]} with another state than {known[1][0]} had"
+                    )
+                    fields: dict[str, Any] = {"node": node, "group": where[0], "index": where[1]}
+                    evidence.append(finding(self.name, "I6", what, **fields))
+        return compared
+
+    def _explain(
+        self, run: Run, odd: list[tuple[Event, int, tuple[int, _Life]]]
+    ) -> list[dict[str, Any]]:
+        """Turn disagreements into findings; only now the trace is read again for what struck the nodes."""
+        evidence: list[dict[str, Any]] = []
+        crashes = LastCrash()
+        waiting = iter(odd)
+        following = next(waiting, None)
+        for event in run.trace:
+            if following is None:
+                break
+            crashes.observe(event)
+            if event is following[0]:
+                _, state_hash, known = following
+                evidence.append(self._disagreement(event, state_hash, known, crashes))
+                following = next(waiting, None)
+        return evidence
+
+    def _disagreement(
+        self, event: Event, state_hash: int, known: tuple[int, _Life], crashes: LastCrash
     ) -> dict[str, Any]:
-        invariant = "I6" if type(event) is Applied else "I25"
-        told = {"SnapshotTaken": "wrote a snapshot", "Installed": "installed a snapshot"}
-        how = told.get(type(event).__name__, "was")
+        invariant, how = _TELLING[type(event)]
         what = (
-            f"{event.node} {how} at entry {index} with state {state_hash:016x}, "
-            f"but {known[1][0]} (life {known[1][1]}) had {known[0]:016x} there{crashes.words(event.node)}"
+            f"{event.node} {how} with state {state_hash:016x}, but {known[1][0]} (life {known[1][1]}) "
+            f"had {known[0]:016x} at that entry{crashes.words(event.node)}"
         )
-        return finding(
-            self.name, invariant, what, event, crash_point=crashes.of(event.node), index=index
-        )
+        return finding(self.name, invariant, what, event, crash_point=crashes.of(event.node))
 
 
-def _hash_of(event: Event) -> tuple[int, int, str] | None:
-    """Return (index, hash, kind) when `event` tells a hash."""
-    if isinstance(event, Applied):
-        if event.state_hash and event.decision != "halt":
-            return event.index, event.state_hash, "applied"
-    elif isinstance(event, SnapshotTaken | Installed) and event.state_hash:
-        return event.index, event.state_hash, "snapshot"
-    return None
+_TELLING: dict[type, tuple[str, str]] = {
+    Applied: ("I6", "was"),
+    SnapshotTaken: ("I25", "wrote a snapshot"),
+    Installed: ("I25", "installed a snapshot"),
+}
+"""Kind of event that tells a hash -> the invariant that it breaks, and what the node did."""

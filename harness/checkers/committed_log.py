@@ -36,6 +36,7 @@ from cluster.machine.entries import (
 )
 from cluster.machine.kv_requests import KvMalformed, KvRequest, decode_batch, decode_kv
 from cluster.trace import Appended, Committed, Event, Installed, RoleChanged, Started
+from harness.checkers.trace_views import once_per_trace
 
 __all__ = [
     "UNKNOWN",
@@ -43,6 +44,7 @@ __all__ = [
     "EncryptionEntry",
     "GroupLog",
     "Peer",
+    "Shrinking",
     "committed_logs",
     "encryption_entries",
     "kv_requests",
@@ -84,12 +86,22 @@ class Peer:
             self.terms.pop(gone, None)
 
 
+class Shrinking(msgspec.Struct, frozen=True, gc=False):
+    """A node came back (`started`) with a log that ends before `commit`, which `holders` still hold."""
+
+    started: Started
+    commit: int
+    holders: tuple[str, ...]
+
+
 class GroupLog:
     """All entries of one raft group that any node ever appended, and the committed path through them."""
 
-    __slots__ = ("commit", "committed", "entries")
+    __slots__ = ("commit", "committed", "entries", "peers", "shrinkings")
 
     def __init__(self) -> None:
+        self.peers: dict[str, Peer] = {}
+        self.shrinkings: list[Shrinking] = []
         self.entries: dict[tuple[int, int], tuple[bytes, int]] = {}
         """(index, term) -> (data, term of the entry in front of it or UNKNOWN)."""
         self.committed: dict[int, int] = {}
@@ -152,6 +164,15 @@ class GroupLog:
         peer.forget_behind(sure)
         peer.last = last_index
 
+    def note_shrinking(self, event: Started, end: int) -> None:
+        """A log got shorter than it was and than what is committed: remember who holds the commit index then."""
+        holders = [
+            node
+            for node, peer in self.peers.items()
+            if (end if node == event.node else peer.last) >= self.commit
+        ]
+        self.shrinkings.append(Shrinking(event, self.commit, tuple(holders)))
+
     def tip(self, peer: Peer, index: int, term: int) -> None:
         """The node said where its log ends (a candidate does): that makes its whole path certain again."""
         if index <= peer.last and (index, term) in self.entries:
@@ -212,30 +233,19 @@ class EncryptionEntry(msgspec.Struct, frozen=True, gc=False):
     error_class: str = ""
 
 
+@once_per_trace
 def committed_logs(trace: Sequence[Event]) -> dict[int, GroupLog]:
-    """Return the log of each group. The last trace asked about is remembered: several checkers ask in a row."""
-    if _memory and _memory[0][0] is trace:
-        return _memory[0][1]
-    logs = _fold(trace)
-    _memory[:] = [(trace, logs)]
-    return logs
-
-
-_memory: list[tuple[Sequence[Event], dict[int, GroupLog]]] = []
-
-
-def _fold(trace: Sequence[Event]) -> dict[int, GroupLog]:
+    """Return the log of each group, once everything that `trace` tells is put together."""
     logs: dict[int, GroupLog] = {}
-    peers: dict[tuple[str, int], Peer] = {}
     for event in trace:
         if type(event) not in _READ:
             continue
-        place = (event.node, event.group)
-        peer = peers.get(place)
+        log = logs.get(event.group)
+        if log is None:
+            log = logs[event.group] = GroupLog()
+        peer = log.peers.get(event.node)
         if peer is None:
-            peer = peers[place] = Peer()
-            logs.setdefault(event.group, GroupLog())
-        log = logs[event.group]
+            peer = log.peers[event.node] = Peer()
         if isinstance(event, Appended):
             log.append(peer, event.entries)
         elif isinstance(event, Committed):
@@ -243,6 +253,9 @@ def _fold(trace: Sequence[Event]) -> dict[int, GroupLog]:
         elif isinstance(event, RoleChanged):
             log.tip(peer, event.last_index, event.last_term)
         elif isinstance(event, Started):
+            end = max(event.last_index, event.snapshot_index)
+            if end < min(peer.last, log.commit):
+                log.note_shrinking(event, end)
             log.restart(peer, event.last_index)
         elif isinstance(event, Installed):
             log.install(peer, event.index)

@@ -19,6 +19,7 @@ from cluster.trace import (
     Stopped,
 )
 from harness.checkers.checker import Run, Verdict
+from harness.checkers.trace_views import rare_events
 
 __all__ = ["CrashFacts"]
 
@@ -37,7 +38,7 @@ class CrashFacts:
         faults: Counter[str] = Counter()
         leaders: dict[int, tuple[str, int]] = {}
         started: dict[tuple[str, int], int] = {}
-        for event in run.trace:
+        for event in rare_events(run.trace):
             if isinstance(event, HitPoint):
                 points[event.point] += 1
             elif isinstance(event, Stopped):

@@ -26,9 +26,7 @@ from cluster.encryption.payloads import Registration
 from cluster.encryption.registry_rows import decode_row, registry_key
 from cluster.machine.entries import OPCODE_REGISTRATION
 from cluster.trace import (
-    Appended,
     Applied,
-    Committed,
     Event,
     FalseClaim,
     HitPoint,
@@ -37,9 +35,14 @@ from cluster.trace import (
     Stopped,
 )
 from harness.checkers.checker import Run, Verdict
-from harness.checkers.committed_log import committed_logs, encryption_entries, kv_requests
+from harness.checkers.committed_log import (
+    Shrinking,
+    committed_logs,
+    encryption_entries,
+    kv_requests,
+)
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
-from harness.checkers.registry_fold import RegistryFold, RowKey, Version
+from harness.checkers.registry_fold import RowKey, Version, registry_folds
 from harness.operation import Operation
 
 __all__ = ["Durability"]
@@ -74,17 +77,15 @@ class Durability:
 
 
 class _Image:
-    """What one replica's disk must hold by now."""
+    """What one replica's store must hold by now."""
 
-    __slots__ = ("floor", "last", "start")
+    __slots__ = ("floor", "start")
 
     def __init__(self) -> None:
         self.start = 0
         """Applied index at the last start: the store holds the effects of everything up to it."""
         self.floor: dict[RowKey, int] = {}
         """Row -> raft index of its newest version that was written durably into this store."""
-        self.last = 0
-        """End of the log."""
 
 
 class _TraceJudgement:
@@ -97,16 +98,15 @@ class _TraceJudgement:
         self._checker = checker
         self._crashes = LastCrash()
         self._images: dict[tuple[str, int], _Image] = {}
-        self._commit: dict[int, int] = {}
-        self._majority = len(run.nodes) // 2 + 1
-        self._nodes = run.nodes
         self._claims: dict[tuple[str, str], None] = {}
-        self._logs = committed_logs(run.trace)
-        self._folds = {g: RegistryFold(encryption_entries(log)) for g, log in self._logs.items()}
+        self._folds = registry_folds(run.trace)
+        self._shrinkings: dict[int, Shrinking] = {}
+        """By identity of the `Started` event that told of it."""
+        for log in committed_logs(run.trace).values():
+            self._shrinkings |= {id(found.started): found for found in log.shrinkings}
+        self._majority = len(run.nodes) // 2 + 1
         handlers: dict[type, Callable[[Any], None]] = {
-            Appended: self._appended,
             Applied: self._applied,
-            Committed: self._committed,
             FalseClaim: self._false_claim,
             HitPoint: self._crashes.observe,
             Installed: self._installed,
@@ -114,6 +114,8 @@ class _TraceJudgement:
             Stopped: self._crashes.observe,
         }
         for event in run.trace:
+            if type(event) is Applied and event.opcode != OPCODE_REGISTRATION:
+                continue
             handler = handlers.get(type(event))
             if handler is not None:
                 handler(event)
@@ -125,16 +127,8 @@ class _TraceJudgement:
             image = self._images[place] = _Image()
         return image
 
-    def _appended(self, event: Appended) -> None:
-        self._image(event).last = event.entries[-1][0]
-
-    def _committed(self, event: Committed) -> None:
-        if event.index > self._commit.get(event.group, 0):
-            self._commit[event.group] = event.index
-
     def _installed(self, event: Installed) -> None:
         image = self._image(event)
-        image.last = max(image.last, event.index)
         image.start = event.index
         image.floor.clear()
 
@@ -170,48 +164,38 @@ class _TraceJudgement:
         image.start = base
         if event.restored:
             image.floor.clear()
-        commit = self._commit.get(event.group, 0)
-        fell = end < min(image.last, commit)
-        image.last = end
-        if fell:
-            self._judge_majority(event, commit)
-
-    def _judge_majority(self, event: Started, commit: int) -> None:
-        """A committed index must stay in a majority of logs; `event`'s node has just come back with less."""
-        holding = [
-            node
-            for node in self._nodes
-            if (image := self._images.get((node, event.group))) is not None and image.last >= commit
-        ]
-        if len(holding) < self._majority:
+        shrinking = self._shrinkings.get(id(event))
+        if shrinking is not None and len(shrinking.holders) < self._majority:
+            held = ", ".join(shrinking.holders) or "nobody"
             what = (
-                f"entry {commit} was committed and is now held by {', '.join(holding) or 'nobody'} only: "
+                f"entry {shrinking.commit} was committed and is now held by {held} only: "
                 f"{event.node} came back with a log that ends at {event.last_index}"
             )
-            self._broken("I22", what, event, index=commit)
+            self._broken("I22", what, event, index=shrinking.commit)
 
     def _applied(self, event: Applied) -> None:
-        unread = event.decision == "halt" and event.epoch_row < 0
-        if event.opcode != OPCODE_REGISTRATION or unread:
-            return
+        if event.decision == "halt" and event.epoch_row < 0:
+            return  # nobody says what the row was
         fold = self._folds.get(event.group)
-        if fold is None:
+        expected = fold.expectations.get(event.index) if fold is not None else None
+        if fold is None or expected is None:
             return
         image = self._image(event)
-        key = (event.dek_id, node16(event.full_node_id))
-        versions = fold.versions.get(key, ())
-        due = max(fold.row_at(key, image.start).index, image.floor.get(key, 0))
-        have = _version_index(event.row_before, versions)
-        if have is not None and have < due:
-            what = (
-                f"{event.node} held the row of entry {have or 'none'} in front of entry {event.index}, although the "
-                f"row of entry {due} was durable there"
-            )
-            self._broken("I5", what, event)
-        if event.row_writes and event.decision != "halt":
-            after = _version_index(event.row_after, versions)
-            if after is not None:
-                image.floor[key] = max(after, image.floor.get(key, 0))
+        key = expected.key
+        floor = image.floor.get(key, 0)
+        before = expected.before
+        if event.row_before != before.row or before.index < floor:
+            due = max(fold.row_at(key, image.start).index, floor)
+            have = _version_index(event.row_before, fold.versions.get(key, ()))
+            if have is not None and have < due:
+                held = f"the row of entry {have}" if have else "no row"
+                what = (
+                    f"{event.node} held {held} in front of entry {event.index}, although the row of entry "
+                    f"{due} was durable there"
+                )
+                self._broken("I5", what, event)
+        if event.row_writes and event.row_after == expected.after.row:
+            image.floor[key] = max(expected.after.index, floor)
 
     def _broken(self, invariant: str, what: str, event: Event, **fields: Any) -> None:
         self.evidence.append(

@@ -19,9 +19,19 @@ import msgspec
 from cluster.encryption.identity import node16
 from cluster.encryption.payloads import Registration
 from cluster.encryption.registry_rows import RegistryRow, encode_row
-from harness.checkers.committed_log import EncryptionEntry
+from cluster.trace import Event
+from harness.checkers.committed_log import EncryptionEntry, committed_logs, encryption_entries
+from harness.checkers.trace_views import once_per_trace
 
-__all__ = ["HALT_KINDS", "NO_ROW", "Expectation", "RegistryFold", "RowKey", "Version"]
+__all__ = [
+    "HALT_KINDS",
+    "NO_ROW",
+    "Expectation",
+    "RegistryFold",
+    "RowKey",
+    "Version",
+    "registry_folds",
+]
 
 RowKey = tuple[int, int]
 """(dek_id, node16): one row."""
@@ -73,6 +83,8 @@ class RegistryFold:
         self.versions: dict[RowKey, list[Version]] = {}
         self.halt: Expectation | None = None
         """The entry at which every replica must stop, if the log holds one."""
+        self.registrations = sum(entry.registration is not None for entry in entries)
+        """Committed registrations, those behind a halt included."""
         rows: dict[RowKey, RegistryRow] = {}
         for entry in entries:
             expected = self._apply(entry, rows)
@@ -136,3 +148,11 @@ class RegistryFold:
         after = Version(entry.index, encode_row(rows[key]), epoch)
         self.versions.setdefault(key, []).append(after)
         return expect("insert" if row is None else "advance", after=after)
+
+
+@once_per_trace
+def registry_folds(trace: Sequence[Event]) -> dict[int, RegistryFold]:
+    """Return the fold of each group that the trace speaks of."""
+    return {
+        group: RegistryFold(encryption_entries(log)) for group, log in committed_logs(trace).items()
+    }

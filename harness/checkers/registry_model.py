@@ -32,9 +32,14 @@ from cluster.trace import (
     Stopped,
 )
 from harness.checkers.checker import Run, Verdict
-from harness.checkers.committed_log import committed_logs, encryption_entries
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
-from harness.checkers.registry_fold import HALT_KINDS, Expectation, RegistryFold, Version
+from harness.checkers.registry_fold import (
+    HALT_KINDS,
+    Expectation,
+    RegistryFold,
+    Version,
+    registry_folds,
+)
 from harness.checkers.replica_story import Story, is_disk_fault
 
 __all__ = ["RegistryModel"]
@@ -79,13 +84,10 @@ class _Judgement:
         self._writers = {full_node_id(node): node for node in run.nodes}
         self._halted_replicas: dict[tuple[str, int], str] = {}
         """(node, group) -> kind of the deterministic halt it made."""
-        self._folds: dict[int, RegistryFold] = {}
-        for group, log in committed_logs(run.trace).items():
-            entries = encryption_entries(log)
-            self._facts["registrations_committed"] += sum(
-                entry.registration is not None for entry in entries
-            )
-            self._folds[group] = RegistryFold(entries)
+        self._folds = dict(registry_folds(run.trace))
+        self._facts["registrations_committed"] = sum(
+            fold.registrations for fold in self._folds.values()
+        )
         handlers: dict[type, Callable[[Any], None]] = {
             Applied: self._applied,
             Fault: self._fault,

@@ -14,6 +14,7 @@ from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import LastCrash, finding
 from harness.checkers.registry_fold import HALT_KINDS
 from harness.checkers.replica_story import is_disk_fault
+from harness.checkers.trace_views import rare_events
 
 __all__ = ["FAILING_STARTS_MAX", "RestartLoop"]
 
@@ -47,7 +48,7 @@ class RestartLoop:
         evidence: list[dict[str, Any]] = []
         longest = 0
         wanted = run.options.get("expect_halt")
-        for event in run.trace:
+        for event in rare_events(run.trace):
             loop = loops.get(event.node)
             if loop is None:
                 continue
