@@ -48,7 +48,7 @@ class Nemesis(Protocol):
         """Get ready; called once before the first operation."""
 
     async def invoke(self, world: World, operation: Operation) -> Operation:
-        """Do `operation` and return its completion, which is ``info`` and says in its value what was done."""
+        """Do `operation` and return its completion: ``info``, its value says what was done."""
 
     async def undo(self, world: World) -> None:
         """Undo every fault still standing.

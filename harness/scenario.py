@@ -289,9 +289,8 @@ def _first_wrong_stimulus(raw: Mapping[str, Any]) -> str:
 
     The first whose value is no whole number from 0 on.
     """
-    return next(
-        name for name, value in raw["stimuli"].items() if type(value) is not int or value < 0
-    )
+    stimuli: dict[str, Any] = raw["stimuli"]
+    return next(name for name, value in stimuli.items() if type(value) is not int or value < 0)
 
 
 def _fields_at(path: str, raw: Mapping[str, Any]) -> tuple[str, ...]:

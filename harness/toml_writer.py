@@ -38,7 +38,7 @@ def _lines(table: Mapping[str, Any]) -> str:
 
 
 def _is_array_of_tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all([isinstance(one, dict) for one in value])
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
 def _key(key: str) -> str:
