@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cluster.bugs import registry_bugs
 from cluster.bugs.bug import Bug
+from cluster.machine.parts import Parts
 
-__all__ = ["CATALOGUE", "UnknownBug", "get"]
+__all__ = ["CATALOGUE", "UnknownBug", "get", "parts_with"]
 
 _ALL: tuple[Bug, ...] = (*registry_bugs.BUGS,)
 
@@ -24,3 +25,8 @@ def get(bug_id: str) -> Bug:
     if bug is None:
         raise UnknownBug(f"no bug {bug_id!r}; there are {', '.join(CATALOGUE)}")
     return bug
+
+
+def parts_with(bug_id: str) -> Parts:
+    """Return the parts of a node with the bug named `bug_id` planted. Raises UnknownBug."""
+    return get(bug_id).planted_in(Parts())

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.bugs.catalogue import get as get_bug
+from cluster.bugs.catalogue import parts_with
 from cluster.machine.parts import Parts
 from cluster.node.config import NodeConfig
 from cluster.worlds.sim.network import LinkModel
@@ -34,6 +34,8 @@ MODES = ("data", "data", "data", "every", "snapshot")
 """Replay modes and how often a search draws each; `data` is the default of the specification."""
 
 ALWAYS = "crash-replay"
+TIMING_MS = {"sim": (300, 60), "local": (1000, 100)}
+"""World -> election timeout and heartbeat interval in milliseconds; real disks have slow fsyncs."""
 QUIET_NS = SECOND_NS
 WARM_UP_NS = SECOND_NS // 2
 """Faults begin when there has been time to elect a leader: before that they all look alike."""
@@ -88,7 +90,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
         scenario=scenario,
         test=test,
         node=_node_config(scenario, options, nodes),
-        parts=get_bug(scenario.bug).planted_in(Parts()) if scenario.bug else Parts(),
+        parts=parts_with(scenario.bug) if scenario.bug else Parts(),
         surroundings=_surroundings(draw, options),
         needs=faults.needs,
         drawn=drawn,
@@ -121,11 +123,12 @@ def _compose(names: list[str] | tuple[str, ...], options: Mapping[str, Any]) -> 
 
 
 def _node_config(scenario: Scenario, options: Mapping[str, Any], nodes: tuple[str, ...]) -> NodeConfig:
+    timing = TIMING_MS[scenario.world]
     return NodeConfig(
         name="",
         peers=nodes,
-        election_timeout_ns=int(options.get("election_timeout_ms", 300)) * _MS,
-        heartbeat_interval_ns=int(options.get("heartbeat_ms", 60)) * _MS,
+        election_timeout_ns=int(options.get("election_timeout_ms", timing[0])) * _MS,
+        heartbeat_interval_ns=int(options.get("heartbeat_ms", timing[1])) * _MS,
         applied_index_durability=options["durability"],
         row_replay_guard="epoch" if scenario.compat == "original" else "index",
         snapshot_threshold=options["snapshot_threshold"],

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, BinaryIO
+from typing import Any
 
-import apsw
 import msgspec
 
 from cluster.storage.vfs import seed_sqlite_randomness
-from cluster.trace import Event
 from cluster.worlds.sim.world import SimWorld
 from cluster.worlds.tape import Tape
+from harness.campaign.outcome import Finished, conclude, final_state
 from harness.campaign.plan import Plan, make_plan
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.raft_invariants import RaftInvariants
@@ -21,19 +19,8 @@ from harness.history import Journal
 from harness.interpreter import run as interpret
 from harness.operation import Operation
 from harness.scenario import Scenario
-from harness.verdict import judge, results
 
-__all__ = ["Finished", "environment", "final_state", "simulate"]
-
-
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """A judged run: `results` is the content of results.json, `draws` the tape."""
-
-    scenario: Scenario
-    results: dict[str, Any]
-    history: Sequence[Operation]
-    trace: Sequence[Event]
-    draws: dict[str, list[int]]
+__all__ = ["simulate", "simulate_plan"]
 
 
 class _Online:
@@ -48,26 +35,17 @@ class _Online:
         return self._invariants.verdict()
 
 
-def environment() -> dict[str, str]:
-    """What a fingerprint depends on besides the code: versions under which a replay can be compared."""
-    return {
-        "python": platform.python_version(),
-        "apsw": apsw.apsw_version(),
-        "sqlite": apsw.sqlite_lib_version(),
-        "msgspec": msgspec.__version__,
-    }
-
-
 def simulate(
-    scenario: Scenario,
-    *,
-    recorded: Mapping[str, Sequence[int]] | None = None,
-    history_file: BinaryIO | None = None,
+    scenario: Scenario, *, recorded: Mapping[str, Sequence[int]] | None = None
 ) -> Finished:
     """Run `scenario` with its seed (or with `recorded` draws) and judge it."""
-    seed_sqlite_randomness(scenario.seed)
     tape = Tape(scenario.seed, recorded)
-    plan = make_plan(scenario, tape)
+    return simulate_plan(make_plan(scenario, tape), tape)
+
+
+def simulate_plan(plan: Plan, tape: Tape) -> Finished:
+    """Run a finished plan on the tape it was drawn from, and judge it."""
+    seed_sqlite_randomness(tape.seed)
     invariants = RaftInvariants()
     world = SimWorld(
         plan.test.nodes,
@@ -77,40 +55,19 @@ def simulate(
         options=plan.surroundings,
         observers=(invariants.observe,),
     )
-    journal = Journal(history_file)
+    journal = Journal()
     state: dict[str, Any] = {}
     world.kernel.run(_main(plan, world, journal, tape, state))
-    run = Run(
-        nodes=plan.test.nodes,
-        history=journal.operations,
-        trace=world.trace(),
-        options=plan.test.options,
-        final_state=state,
-    )
-    judgement = judge(
-        (*plan.test.checkers, _Online(invariants)),
-        run,
-        stimuli=plan.test.stimuli,
-        harness_facts=journal.facts,
-    )
-    return Finished(
-        scenario=scenario,
-        results=results(
-            judgement,
-            workload=scenario.workload,
-            world="sim",
-            seed=scenario.seed,
-            fingerprint=_fingerprint(world, journal.operations),
-            duration_ns=world.now_ns(),
-            events=world.kernel.events,
-            plan=plan.drawn,
-            bug=scenario.bug,
-            compat=scenario.compat,
-            environment=environment(),
-        ),
-        history=journal.operations,
-        trace=world.trace(),
-        draws=tape.draws(),
+    return conclude(
+        plan,
+        journal,
+        world.trace(),
+        state,
+        _Online(invariants),
+        tape.draws(),
+        fingerprint=_fingerprint(world, journal.operations),
+        duration_ns=world.now_ns(),
+        events=world.kernel.events,
     )
 
 
@@ -123,17 +80,6 @@ async def _main(
         state.update(await final_state(world, plan.node.groups))
     finally:
         await world.down()
-
-
-async def final_state(world: Any, groups: int) -> dict[str, dict[str, Any]]:
-    """Return node -> group -> live state of every node that still answers."""
-    found: dict[str, dict[str, Any]] = {}
-    for node in world.nodes:
-        for group in range(groups):
-            state = await world.inspect(node, group)
-            if state is not None:
-                found.setdefault(node, {})[str(group)] = state
-    return found
 
 
 def _fingerprint(world: SimWorld, history: Sequence[Operation]) -> str:
