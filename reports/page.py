@@ -17,12 +17,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cluster.trace import Event
 from harness.operation import Operation
+from harness.verdict import STIMULI, Stimulus
 from reports.bands import KINDS, bands
 from reports.columns import columns, rows
 from reports.findings import Context, cards
 from reports.lanes import lanes
 from reports.phrases import compact, fact_name, time_phrase
-from reports.verdicts import Stimulus, headline, reproduce, stimuli, verdict_word
+from reports.verdicts import headline, reproduce, stimuli, verdict_word
 
 __all__ = ["ReportData", "environment", "render"]
 
@@ -34,13 +35,14 @@ class ReportData(msgspec.Struct, frozen=True, kw_only=True):
     """What a page is made from.
 
     `results` is the object of results.json; beside what the design asks for, these keys are shown where present:
-    ``name, started, nodes, duration_ns, stimuli, command, bug, compat, version``. `history` is in index order, `trace` in
-    time order; both may be empty.
+    ``name, started, nodes, duration_ns, events, command, bug, compat``. `history` is in index order, `trace` in
+    time order; both may be empty. `scenario` is the text of scenario.toml.
     """
 
     results: Mapping[str, Any]
     history: Sequence[Operation] = ()
     trace: Sequence[Event] = ()
+    scenario: str = ""
 
 
 def render(data: ReportData) -> str:
@@ -57,6 +59,7 @@ def render(data: ReportData) -> str:
         "headline": headline(results, found, len(evidence), needed),
         "about": _about(results, len(nodes), end_ns),
         "command": reproduce(results),
+        "scenario": data.scenario.strip(),
         "cards": found,
         "cards_total": len(evidence),
         "stimuli": needed,
@@ -128,10 +131,14 @@ def _nodes(data: ReportData) -> list[str]:
 
 
 def _evidence(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The evidence of all checkers, what is invalid first, then by time."""
+    """The evidence of all checkers, what is invalid first, then by time.
+
+    Missing stimuli are not among it: they have a place of their own on the page.
+    """
     found = [
         (checker.get("valid") is not False, {"checker": name, **piece})
         for name, checker in results.get("checkers", {}).items()
+        if name != STIMULI
         for piece in checker.get("evidence", ())
     ]
     found.sort(key=lambda pair: (pair[0], _order(pair[1].get("time_ns"))))
@@ -160,7 +167,7 @@ def _about(results: Mapping[str, Any], nodes: int, end_ns: int) -> list[tuple[st
 
 def _facts(results: Mapping[str, Any], needed: Sequence[Stimulus]) -> list[tuple[str, str, bool]]:
     """Facts beside the stimuli: name, value in words, and whether the value is zero or nothing."""
-    shown = {stimulus.name for stimulus in needed}
+    shown = {stimulus.fact for stimulus in needed}
     facts: list[tuple[str, str, bool]] = []
     for name, value in results.get("facts", {}).items():
         if name in shown:

@@ -6,26 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
+from harness.verdict import OWN, Stimulus
 from reports.findings import Card
+from reports.phrases import fact_name
 
-__all__ = ["Stimulus", "headline", "reproduce", "stimuli", "verdict_word"]
+__all__ = ["headline", "reproduce", "stimuli", "verdict_word"]
 
 _WORDS: Final[dict[Any, str]] = {True: "valid", False: "invalid", "unknown": "unknown"}
-
-
-class Stimulus(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that must have happened before a pass counts: a fact, what was needed, what was seen."""
-
-    name: str
-    needed: int
-    seen: int
-
-    @property
-    def met(self) -> bool:
-        """Whether it happened often enough."""
-        return self.seen >= self.needed
 
 
 def verdict_word(valid: Any) -> str:
@@ -34,13 +21,11 @@ def verdict_word(valid: Any) -> str:
 
 
 def stimuli(results: Mapping[str, Any]) -> list[Stimulus]:
-    """The stimuli of results.json: ``{name: needed}``, or ``{name: {"needed", "seen"}}``; missing ones first."""
-    facts = results.get("facts", {})
-    found = []
-    for name, wanted in (results.get("stimuli") or {}).items():
-        seen = wanted.get("seen") if isinstance(wanted, Mapping) else facts.get(name)
-        needed = wanted["needed"] if isinstance(wanted, Mapping) else wanted
-        found.append(Stimulus(name=name, needed=int(needed), seen=_count(seen)))
+    """The stimuli of results.json, missing ones first."""
+    found = [
+        Stimulus(fact=one["fact"], needed=one["needed"], seen=one["seen"])
+        for one in results.get("stimuli", ())
+    ]
     return sorted(found, key=lambda stimulus: stimulus.met)
 
 
@@ -48,10 +33,11 @@ def headline(
     results: Mapping[str, Any], found: Sequence[Card], total: int, needed: Sequence[Stimulus]
 ) -> str:
     """The sentence under the verdict: what a reader must know if there is time for one sentence only."""
-    missing = [stimulus.name.replace("_", " ") for stimulus in needed if not stimulus.met]
+    missing = [fact_name(stimulus.fact) for stimulus in needed if not stimulus.met]
     checkers = results.get("checkers", {})
     if results["valid"] is True:
-        passed = f"{_counted(len(checkers), 'checker')} found nothing wrong"
+        judges = [name for name in checkers if name not in OWN]
+        passed = f"{_counted(len(judges), 'checker')} found nothing wrong"
         if needed:
             passed += (
                 f", and {_counted(len(needed), 'required stimulus', 'required stimuli')} happened"
@@ -88,13 +74,6 @@ def reproduce(results: Mapping[str, Any]) -> str:
         if value not in (None, ""):
             words += (option, str(value))
     return shlex.join(words)
-
-
-def _count(value: Any) -> int:
-    """A fact as a number: tables (crash points hit by name) count their sum."""
-    if isinstance(value, Mapping):
-        return sum(_count(amount) for amount in value.values())
-    return int(value or 0)
 
 
 def _counted(number: int, one: str, many: str = "") -> str:

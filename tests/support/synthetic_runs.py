@@ -27,6 +27,7 @@ from reports.page import ReportData
 NODES = ("n1", "n2", "n3", "n4", "n5")
 SECOND = 1_000_000_000
 END = 15 * SECOND
+SCENARIO = 'workload = "crash-replay"\nworld = "sim"\nseed = 4711\nnemesis = ["crash-replay", "partition"]\n'
 
 _FACTS: dict[str, Any] = {
     "replayed_noops": 4,
@@ -51,7 +52,7 @@ def synthetic_run(valid: Any, *, operations: int = 1_700) -> ReportData:
     """The run that ended `valid`: True, False (n3 halts on its replay) or ``"unknown"`` (nothing was replayed)."""
     trace = _trace(halting=valid is False, crashing=valid != "unknown")
     history = _history(operations)
-    return ReportData(results=_results(valid), history=history, trace=trace)
+    return ReportData(results=_results(valid), history=history, trace=trace, scenario=SCENARIO)
 
 
 def _history(operations: int) -> list[Operation]:
@@ -209,8 +210,14 @@ def _results(valid: Any) -> dict[str, Any]:
         "bug": "B-S1" if valid is False else "",
         "facts": facts,
         "checkers": checkers,
-        "stimuli": {"replayed_noops": 1, "crash_points_hit": 1, "restarts": 1},
+        "stimuli": [_stimulus(facts, name) for name in ("replayed_noops", "crash_points_hit", "restarts")],
     }
+
+
+def _stimulus(facts: dict[str, Any], name: str) -> dict[str, Any]:
+    seen = facts[name]
+    seen = sum(seen.values()) if isinstance(seen, dict) else seen
+    return {"fact": name, "needed": 1, "seen": seen, "met": seen >= 1}
 
 
 def _halt_evidence(at_s: float) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""``reprise doctor``: what this machine can do, world by world, and the one command that installs what is missing.
+
+Each check is a function that returns what it found, or raises `_Missing` with the reason and the remedy. The
+checks try the thing itself (a commit, a bound port, a signal) rather than look for its name.
+"""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+from harness.cli.exits import Exit
+
+__all__ = ["command", "examine"]
+
+
+class _Missing(Exception):
+    """Something does not work here; `remedy` is the command that installs it, or empty."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+def _sim() -> str:
+    try:
+        import apsw
+        import crc32c  # noqa: F401 - that it can be loaded is the finding
+    except ImportError as error:
+        raise _Missing(str(error), "rm -rf .venv && ./reprise --version") from None
+    with apsw.Connection(":memory:") as connection:
+        connection.execute("create table probe(x); insert into probe values (1)")
+    return f"SQLite {apsw.sqlite_lib_version()} through apsw {apsw.apsw_version()}"
+
+
+def _local() -> str:
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", 0))
+        except OSError as error:
+            raise _Missing(f"no port on 127.0.0.1: {error}") from None
+    with tempfile.TemporaryFile() as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            raise _Missing(f"fsync in {tempfile.gettempdir()} fails: {error}") from None
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child.send_signal(signal.SIGSTOP)
+    child.send_signal(signal.SIGKILL)
+    if child.wait() != -signal.SIGKILL:
+        raise _Missing("a process could not be killed")
+    return f"loopback, signals, fsync in {tempfile.gettempdir()}"
+
+
+def _browser() -> str:
+    found = shutil.which("chromium")
+    if found is None:
+        raise _Missing("no chromium; the report's tests are skipped", "apt-get install -y chromium")
+    return found
+
+
+_WORLDS: Final[dict[str, Callable[[], str]]] = {"sim": _sim, "local": _local}
+_LATER: Final = ("docker", "ssh")
+_BESIDE: Final[dict[str, Callable[[], str]]] = {"report tests": _browser}
+
+
+def examine() -> dict[str, dict[str, str]]:
+    """What was found: name -> ``state`` (works, missing, not in this version), ``detail``, ``install``."""
+    found = {name: _tried(check) for name, check in {**_WORLDS, **_BESIDE}.items()}
+    for world in _LATER:
+        found[world] = {"state": "not in this version", "detail": "", "install": ""}
+    return found
+
+
+def _tried(check: Callable[[], str]) -> dict[str, str]:
+    try:
+        return {"state": "works", "detail": check(), "install": ""}
+    except _Missing as missing:
+        return {"state": "missing", "detail": str(missing), "install": missing.remedy}
+
+
+@click.command(name="doctor")
+@click.option("--json", is_flag=True, help="Print the findings as one line of JSON.")
+def command(json: bool) -> int:
+    """Say what this machine can do, world by world, and what to install."""
+    found = examine()
+    if json:
+        click.echo(json_text.dumps(found))
+    else:
+        for name, one in found.items():
+            click.echo(f"{name:<14}{one['state']:<21}{one['detail']}".rstrip())
+            if one["install"]:
+                click.echo(f"{'':<14}{one['install']}")
+    works = all(found[world]["state"] == "works" for world in _WORLDS)
+    return Exit.VALID if works else Exit.MISTAKE
