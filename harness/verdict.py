@@ -102,10 +102,10 @@ def results(judgement: Judgement, **about_the_run: Any) -> dict[str, Any]:
         "valid": judgement.valid,
         **about_the_run,
         "facts": judgement.facts,
-        "stimuli": {
-            one.fact: {"needed": one.needed, "seen": one.seen, "met": one.met}
+        "stimuli": [
+            {"fact": one.fact, "needed": one.needed, "seen": one.seen, "met": one.met}
             for one in judgement.stimuli
-        },
+        ],
         "checkers": {
             name: {"valid": verdict.valid, "facts": verdict.facts, "evidence": verdict.evidence}
             for name, verdict in verdicts.items()

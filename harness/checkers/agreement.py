@@ -4,18 +4,23 @@ A node whose row was damaged on purpose (``reg.row_corrupt``) says nothing until
 
 Every hash that a node tells, while applying, when it takes a snapshot, when it installs one, at the end of the
 run, is compared with the first one told for that (group, index), whoever told it. A hash of 0 means "recovering" and
-is no statement. Without a single comparison of two different lives the verdict is unknown.
+is no statement, and a replica whose row was damaged on purpose has no say until its store is rebuilt. Without a single comparison of two different lives the verdict is unknown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from cluster.trace import Applied, Event, Installed, SnapshotTaken
+from cluster.trace import Applied, Event, HitPoint, Installed, SnapshotTaken, Started
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
+from harness.checkers.replica_story import ROW_CORRUPT
 
 __all__ = ["Agreement"]
+
+_DAMAGE = "reg.row_corrupt"
+_READ = frozenset({Applied, HitPoint, Installed, SnapshotTaken, Started})
 
 _Life = tuple[str, int]
 """(node, incarnation): who told a hash."""
@@ -30,15 +35,22 @@ class Agreement:
         """See `Checker`; facts ``hashes_compared``, ``snapshot_hashes_compared``."""
         first: dict[tuple[int, int], tuple[int, _Life]] = {}
         odd: list[tuple[Event, int, tuple[int, _Life]]] = []
+        corrupt: dict[tuple[str, int], None] = {}
         applied = snapshots = 0
         for event in run.trace:
             if type(event) is Applied:
                 if event.decision == "halt":
                     continue
-            elif type(event) is not SnapshotTaken and type(event) is not Installed:
+            elif type(event) is Installed:
+                corrupt.pop((event.node, event.group), None)
+            elif type(event) is not SnapshotTaken:
+                if type(event) is HitPoint and event.point == ROW_CORRUPT:
+                    corrupt[event.node, event.group] = None
+                elif type(event) is Started and event.restored:
+                    corrupt.pop((event.node, event.group), None)
                 continue
             state_hash = event.state_hash
-            if not state_hash:
+            if not state_hash or (corrupt and (event.node, event.group) in corrupt):
                 continue
             life = (event.node, event.incarnation)
             known = first.setdefault((event.group, event.index), (state_hash, life))
@@ -49,7 +61,7 @@ class Agreement:
             if known[0] != state_hash:
                 odd.append((event, state_hash, known))
         evidence = self._explain(run, odd)
-        applied += self._judge_final_state(run, first, evidence)
+        applied += self._judge_final_state(run, first, evidence, corrupt)
         facts = {"hashes_compared": applied + snapshots, "snapshot_hashes_compared": snapshots}
         if evidence:
             return Verdict(valid=False, facts=facts, evidence=evidence[:EVIDENCE_MAX])
@@ -64,13 +76,15 @@ class Agreement:
         run: Run,
         first: dict[tuple[int, int], tuple[int, _Life]],
         evidence: list[dict[str, Any]],
+        corrupt: Mapping[tuple[str, int], None],
     ) -> int:
         """Compare what nodes show at the end; returns how many comparisons that were."""
         compared = 0
         for node, groups in run.final_state.items():
             for state in groups.values():
                 state_hash = state["state_hash"]
-                if not state_hash or state["recovering"]:
+                mute = state["recovering"] or (node, state["group"]) in corrupt
+                if not state_hash or mute:
                     continue
                 where = (state["group"], state["applied"])
                 life = (node, state["incarnation"])
