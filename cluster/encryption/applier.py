@@ -44,7 +44,10 @@ Decision = Literal[
 _HALTS: dict[Decision, tuple[type[EncryptionApplyError], str]] = {
     "collision": (WriterUint16Collision, "the row belongs to another node"),
     "rollback": (LocalEpochRollback, "the row has seen a larger epoch"),
-    "inconsistent": (RegistryInconsistent, "the row is newer than the entry but has not seen its epoch"),
+    "inconsistent": (
+        RegistryInconsistent,
+        "the row is newer than the entry but has not seen its epoch",
+    ),
 }
 
 

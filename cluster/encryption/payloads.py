@@ -129,7 +129,9 @@ def decode_bootstrap(payload: bytes) -> Bootstrap:
     wrapped_raft = reader.counted()
     count = reader.u32()
     if count > BOOTSTRAP_ROWS_MAX:
-        raise FsmWireMalformed(f"bootstrap of {count} rows; at most {BOOTSTRAP_ROWS_MAX} are allowed")
+        raise FsmWireMalformed(
+            f"bootstrap of {count} rows; at most {BOOTSTRAP_ROWS_MAX} are allowed"
+        )
     if reader.left() != count * _ROW.size:
         raise FsmWireMalformed(
             f"bootstrap says {count} rows of {_ROW.size} bytes, but {reader.left()} bytes follow"

@@ -103,7 +103,8 @@ class StateMachine:
         self._probe = probe
         stored = store.scan(b"")
         self.row_horizon = max(
-            (decode_index(value) for key, value in stored if key.startswith(INDEX_PREFIX)), default=0
+            (decode_index(value) for key, value in stored if key.startswith(INDEX_PREFIX)),
+            default=0,
         )
         self._state_hash = StateHash(stored)
         self._rows = StagedRows(store, self._state_hash)
@@ -228,7 +229,9 @@ class StateMachine:
         stamp = index * BATCH_MAX
         if opcode == entries.OPCODE_KV:
             return self._applied(index, opcode, "kv", self._execute(decode_kv(body), stamp))
-        responses = [self._execute(request, stamp + at) for at, request in enumerate(decode_batch(body))]
+        responses = [
+            self._execute(request, stamp + at) for at, request in enumerate(decode_batch(body))
+        ]
         return self._applied(index, opcode, "kv", responses)
 
     def _apply_encryption(self, index: int, opcode: int, body: bytes) -> Outcome:
@@ -238,7 +241,9 @@ class StateMachine:
             return failure
         applier = self._applier
         if applier is None:
-            raise EncryptionNotWired(f"opcode 0x{opcode:02x} in a group without an encryption applier")
+            raise EncryptionNotWired(
+                f"opcode 0x{opcode:02x} in a group without an encryption applier"
+            )
         if opcode == entries.OPCODE_REGISTRATION:
             return self._apply_registration(applier, index, decode_registration(body))
         if opcode == entries.OPCODE_BOOTSTRAP:
@@ -347,4 +352,3 @@ class StateMachine:
 def _stream(header: bytes, pairs: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
     yield header
     yield from encode_dump(pairs)
-

@@ -30,7 +30,9 @@ class StateHash:
     """The hash of the rows in `pairs`, and of every change noted since."""
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        self._rows = {key: row_hash(key, value) for key, value in pairs if key.startswith(_REPLICATED)}
+        self._rows = {
+            key: row_hash(key, value) for key, value in pairs if key.startswith(_REPLICATED)
+        }
         self._sum = sum(self._rows.values())
 
     def note_put(self, key: bytes, value: bytes) -> None:

@@ -201,7 +201,9 @@ def registry_of(platter: Platter, probe: LabProbe | None = None) -> Any:
     return writer_registry_for(PlatterStore(platter, probe), probe, STORE_PATH)
 
 
-def applier_of(platter: Platter, probe: LabProbe | None = None, guard: Any = "index") -> EncryptionApplier:
+def applier_of(
+    platter: Platter, probe: LabProbe | None = None, guard: Any = "index"
+) -> EncryptionApplier:
     """The real applier on a fresh registry over `platter`."""
     probe = probe or LabProbe()
     return EncryptionApplier(registry_of(platter, probe), probe, guard)

@@ -37,7 +37,12 @@ BOOTSTRAPS = st.builds(
 ROTATIONS = st.one_of(
     st.builds(Rotation, st.just(0x01), U32, st.sampled_from([1, 2]), BYTES, REGISTRATIONS),
     st.builds(
-        Rotation, st.sampled_from([0x04, 0x05]), U32, st.sampled_from([1, 2]), st.just(b""), REGISTRATIONS
+        Rotation,
+        st.sampled_from([0x04, 0x05]),
+        U32,
+        st.sampled_from([1, 2]),
+        st.just(b""),
+        REGISTRATIONS,
     ),
 )
 ANY_PAYLOAD = st.one_of(
@@ -110,7 +115,11 @@ def test_frames_round_trip(proposal_id, payload):
     """A framed payload comes back with its proposal id, opcode and body."""
     data = encode_entry(proposal_id, payload)
 
-    assert (proposal_id_of(data), opcode_of(data), body_of(data)) == (proposal_id, payload[0], payload[1:])
+    assert (proposal_id_of(data), opcode_of(data), body_of(data)) == (
+        proposal_id,
+        payload[0],
+        payload[1:],
+    )
 
 
 @given(REQUESTS)

@@ -85,7 +85,9 @@ def test_every_point_every_mode(point, kind, mode):
 @pytest.mark.parametrize("kind", KINDS)
 def test_replay_behind_after_set_is_a_no_op(kind, mode):
     """The entry that was durable at reg.after_set replays as an equal epoch, without a write to its row."""
-    first, crashed = live(Platter(), entries([registration_payload(3)]), mode, LabProbe("reg.after_set", kind))
+    first, crashed = live(
+        Platter(), entries([registration_payload(3)]), mode, LabProbe("reg.after_set", kind)
+    )
     assert crashed
 
     after = Lab(first.platter.after(kind), durability=mode)

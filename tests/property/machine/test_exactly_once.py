@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from machine_lab import Lab
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from("abc"), st.integers(1, 5), st.integers(0, 1), st.booleans()), max_size=30
+    st.tuples(st.sampled_from("abc"), st.integers(1, 5), st.integers(0, 1), st.booleans()),
+    max_size=30,
 )
 
 
@@ -17,7 +18,9 @@ def test_appends_and_retries(steps):
     lists: dict[str, list[list[object]]] = {"k0": [], "k1": []}
     for client, sequence, key, restart in steps:
         name = f"k{key}"
-        response = lab.ask("append", name, [client, sequence], client=client, sequence=sequence).result
+        response = lab.ask(
+            "append", name, [client, sequence], client=client, sequence=sequence
+        ).result
         if sequence > last.get(client, 0):
             last[client] = sequence
             lists[name].append([client, sequence])

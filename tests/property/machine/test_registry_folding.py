@@ -68,7 +68,9 @@ def test_replay_over_newer_rows_ends_in_the_same_state(events, data):
     start = data.draw(st.integers(0, len(applied)))
 
     after = Lab(lab.platter.after("power"), applied=start)
-    outcomes = [after.register(epoch, node=node, dek_id=dek_id) for dek_id, node, epoch in applied[start:]]
+    outcomes = [
+        after.register(epoch, node=node, dek_id=dek_id) for dek_id, node, epoch in applied[start:]
+    ]
 
     assert all(outcome.decision in {"noop", "noop_older"} for outcome in outcomes)
     assert all(outcome.row_writes == 0 for outcome in outcomes)
@@ -83,7 +85,9 @@ def test_rows_are_monotone(events):
     before = {}
     for dek_id, node, epoch in events:
         if lab.register(epoch, node=node, dek_id=dek_id).halt:
-            lab = Lab(lab.platter, applied=lab.machine.applied)  # an operator's restart behind the poison
+            lab = Lab(
+                lab.platter, applied=lab.machine.applied
+            )  # an operator's restart behind the poison
         now = rows_of(lab.machine)
         for key, (owner, first, last) in before.items():
             assert now[key][:2] == [owner, first]

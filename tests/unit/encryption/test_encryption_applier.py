@@ -229,7 +229,9 @@ def test_a_node_has_a_row_for_each_key():
 
 def test_key_zero_is_not_refused():
     """The reserved data key 0 registers like any other."""
-    assert applier_of(Platter()).apply_registration(1, Registration(0, NODE, 0)).decision == "insert"
+    assert (
+        applier_of(Platter()).apply_registration(1, Registration(0, NODE, 0)).decision == "insert"
+    )
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ def test_parts_of_an_entry():
     assert decode_registration(body_of(ENTRY)) == REGISTRATION
 
 
-@pytest.mark.parametrize("data", [b"", b"\x01", ENTRY[:9], b"\x00" + ENTRY[1:], b"\x02" + ENTRY[1:]])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x01", ENTRY[:9], b"\x00" + ENTRY[1:], b"\x02" + ENTRY[1:]]
+)
 def test_no_opcode(data):
     """Empty data, a frame without a payload and a foreign first byte are no-ops."""
     assert opcode_of(data) == NO_OPCODE

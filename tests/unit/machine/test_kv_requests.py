@@ -39,7 +39,10 @@ def test_golden_request():
 
 def test_truncation_and_extension():
     """Every truncation of a request and of a batch is malformed, and so is a byte too many."""
-    for decode, data in ((decode_kv, encode_kv(REQUEST)[1:]), (decode_batch, encode_batch([REQUEST])[1:])):
+    for decode, data in (
+        (decode_kv, encode_kv(REQUEST)[1:]),
+        (decode_batch, encode_batch([REQUEST])[1:]),
+    ):
         for length in range(len(data)):
             with pytest.raises(KvMalformed):
                 decode(data[:length])
@@ -87,7 +90,9 @@ def test_request_from_named_fields():
         kv_request({**fields, "valeu": 2})
 
 
-@pytest.mark.parametrize("value", [None, 0, -1, 2**63, 1.5, "x", b"y", [1, [2]], {"a": [None, True]}])
+@pytest.mark.parametrize(
+    "value", [None, 0, -1, 2**63, 1.5, "x", b"y", [1, [2]], {"a": [None, True]}]
+)
 def test_values_round_trip(value):
     """Plain data goes into the store and comes out the same."""
     assert decode_value(encode_value(value)) == value

@@ -67,8 +67,8 @@ def test_order_of_the_tail():
         Lab(),
         registration_payload(3),
         registration_payload(7, node=TWIN),
-        registration_payload(2),
         registration_payload(4),
+        registration_payload(2),
     )
 
     in_flight.admit(Registration(1, NODE, 4))

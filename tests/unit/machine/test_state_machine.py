@@ -111,7 +111,9 @@ def test_encryption_entries_that_halt(payload, error_class):
     assert lab.machine.halted is outcome
 
 
-@pytest.mark.parametrize("payload", [registration_payload(1), BOOTSTRAP, ROTATION, b"\x06", b"\x07"])
+@pytest.mark.parametrize(
+    "payload", [registration_payload(1), BOOTSTRAP, ROTATION, b"\x06", b"\x07"]
+)
 def test_without_an_applier_every_encryption_entry_halts(payload):
     """A group without an applier halts at every opcode of encryption."""
     machine = StateMachine(Lab().store, None, SilentProbe(), MachineConfig())
@@ -264,7 +266,10 @@ def test_every_uses_two_commits():
     lab = Lab(durability="every")
     lab.register(1)
 
-    assert [(batch["index"], batch["sync"]) for batch in lab.store.batches] == [(None, True), (1, True)]
+    assert [(batch["index"], batch["sync"]) for batch in lab.store.batches] == [
+        (None, True),
+        (1, True),
+    ]
     assert lab.probe.claims == [("D1", STORE_PATH, True), ("D4", STORE_PATH, True)]
 
 
@@ -282,6 +287,17 @@ def test_a_run_is_one_batch():
     assert lab.probe.claims == [("D3", STORE_PATH, True)]
     assert lab.machine.flush() is None
     assert len(lab.store.batches) == 1
+
+
+def test_a_run_carries_only_its_own_rows():
+    """Rows of an earlier run are not written again."""
+    lab = Lab()
+    lab.put("a", 1, client="x")
+    lab.machine.flush()
+    lab.put("b", 1, client="y")
+    lab.machine.flush()
+
+    assert [key for key, _ in lab.store.batches[1]["puts"]] == [b"kv|b", b"!session|y"]
 
 
 def test_reads_see_what_is_staged():
