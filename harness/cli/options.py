@@ -1,69 +1,132 @@
 """The options that say what to run, shared by `run` and `search`, and the request they are read into.
 
-A request holds what was said and nothing else; names are checked and defaults filled in by `scenarios`, so that
-``--help`` needs no catalogue. Nothing is started, opened or written.
+Words become checked `Scenario`s here; nothing is started or written, and a name that does not exist is a
+`UserMistake` with the nearest one. The catalogues are imported when a request is read, not for ``--help``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
 
-from harness.cli.words import DURATION, KEY_VALUE, LIST
+from harness.cli.words import DURATION, KEY_VALUE, LIST, unknown_word
 from harness.errors import UserMistake
 
-__all__ = ["Request", "output_options", "request_from", "scenario_options"]
+if TYPE_CHECKING:
+    from harness.scenario import Known, Scenario
+
+__all__ = ["WORLDS", "Request", "known", "output_options", "request_from", "scenario_options"]
+
+WORLDS: Final = ("sim", "local")
+"""Worlds that this version has."""
+
+COMPATS: Final = ("original",)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asked for; None means not said, so that a scenario file or a world may say it."""
+    """What the user asked for, with every name checked.
 
-    workload: str | None = None
-    worlds: tuple[str, ...] = ()
-    nodes: int | None = None
-    time_limit_s: float | None = None
-    rate_hz: float | None = None
-    concurrency: int | None = None
-    concurrency_per_node: bool = False
-    """Whether `concurrency` counts clients per node (``2n``)."""
-    nemeses: tuple[str, ...] | None = None
-    seed: int | None = None
-    bug: str | None = None
-    compat: str | None = None
-    scenario: Path | None = None
-    store: Path = Path("store")
-    options: dict[str, Any] = {}
-    json: bool = False
-    quiet: bool = False
+    `workload` is None when neither an argument nor a scenario file names one: the main job. `seed` is None when
+    neither says one: many seeds. `worlds` is empty when neither says where.
+    """
+
+    workload: str | None
+    seed: int | None
+    worlds: tuple[str, ...]
+    store: Path
+    json: bool
+    quiet: bool
+    file: Any
+    """The `Scenario` of ``--scenario``, or None."""
+    changes: dict[str, Any]
+    """Fields of `Scenario` that options set."""
+
+    def scenario(self, workload: str, world: str, seed: int) -> Scenario:
+        """The scenario of one run; options win over the file, the file over the defaults."""
+        from harness.scenario import Scenario
+
+        base = self.file or Scenario(workload=workload)
+        return msgspec.structs.replace(
+            base, **self.changes, workload=workload, world=world, seed=seed
+        )
+
+
+def known() -> Known:
+    """Every name that a scenario may hold in this version."""
+    from cluster.bugs.catalogue import CATALOGUE
+    from harness.scenario import Known
+    from nemesis.catalogue import NEMESES, OPERATIONS
+    from workloads.catalogue import WORKLOADS
+
+    return Known(
+        workloads=frozenset(WORKLOADS),
+        worlds=frozenset(WORLDS),
+        nemeses=frozenset(NEMESES) | {"none"},
+        bugs=frozenset(CATALOGUE),
+        compats=frozenset(COMPATS),
+        faults=frozenset(OPERATIONS),
+    )
 
 
 def request_from(values: Mapping[str, Any]) -> Request:
-    """What click parsed, as a request. Raises UserMistake for what cannot be meant together."""
-    given = dict(values)
-    count, per_node = _concurrency(given.pop("concurrency"))
-    options = dict(given.pop("option"))
-    request = Request(concurrency=count, concurrency_per_node=per_node, options=options, **given)
-    if request.workload is not None and request.scenario is not None:
+    """Check what click parsed and return it as a request. Raises UserMistake naming what is allowed."""
+    from harness.scenario import Scenario, check_names, load_scenario
+
+    names = known()
+    file = load_scenario(_text(values["scenario"]), names) if values["scenario"] else None
+    workload, seed = values["workload"], values["seed"]
+    if workload is not None and file is not None:
         raise UserMistake("a workload and --scenario were given; the scenario names its workload")
+    if workload is not None and workload not in names.workloads:
+        raise unknown_word("workload", workload, names.workloads)
+    for world in values["worlds"]:
+        if world not in names.worlds:
+            raise unknown_word("world", world, names.worlds)
+    if file is not None:
+        workload = file.workload
+        seed = file.seed if seed is None else seed
+    request = Request(
+        workload=workload,
+        seed=seed,
+        worlds=values["worlds"] or ((file.world,) if file else ()),
+        store=values["store"],
+        json=values["json"],
+        quiet=values["quiet"],
+        file=file,
+        changes=_changes(values, file or Scenario(workload="")),
+    )
+    some_workload = workload or min(names.workloads)
+    check_names(request.scenario(some_workload, WORLDS[0], 0), names)
     return request
 
 
-def _concurrency(text: str | None) -> tuple[int | None, bool]:
-    if text is None:
-        return None, False
-    match = re.fullmatch(r"([1-9]\d{0,3})(n?)", text)
-    if match is None:
-        raise UserMistake(
-            f"--concurrency {text!r} is neither a number like 10 nor one per node like 2n"
-        )
-    return int(match[1]), match[2] == "n"
+def _changes(values: Mapping[str, Any], base: Scenario) -> dict[str, Any]:
+    """The fields of a scenario that were given as options."""
+    from harness.scenario import parse_concurrency
+
+    plain = ("nodes", "time_limit_s", "rate", "bug", "compat")
+    changes = {name: values[name] for name in plain if values[name] is not None}
+    if values["nemesis"] is not None:
+        changes["nemesis"] = list(values["nemesis"])
+    if values["concurrency"] is not None:
+        nodes = changes.get("nodes", base.nodes)
+        changes["concurrency"] = parse_concurrency(values["concurrency"], nodes)
+    if values["option"]:
+        changes["options"] = {**base.options, **dict(values["option"])}
+    return changes
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserMistake(f"cannot read {path}: {error}") from None
 
 
 _SCENARIO_OPTIONS: Final = (
@@ -73,7 +136,6 @@ _SCENARIO_OPTIONS: Final = (
     ),
     click.option(
         "--rate",
-        "rate_hz",
         type=click.FloatRange(0, min_open=True),
         metavar="HZ",
         help="Operations a second, of all clients together.",
@@ -81,7 +143,6 @@ _SCENARIO_OPTIONS: Final = (
     click.option("--concurrency", metavar="N|Nn", help="Clients, or clients per node with n."),
     click.option(
         "--nemesis",
-        "nemeses",
         type=LIST,
         metavar="LIST",
         help="Faults, by name; none for no faults.",
@@ -90,9 +151,7 @@ _SCENARIO_OPTIONS: Final = (
         "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Run exactly this seed."
     ),
     click.option("--bug", metavar="ID", help="Seed this bug of the catalogue."),
-    click.option(
-        "--compat", type=click.Choice(["original"]), help="Behave as the public system does."
-    ),
+    click.option("--compat", type=click.Choice(COMPATS), help="Behave as the public system does."),
     click.option(
         "--scenario",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
