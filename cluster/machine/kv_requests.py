@@ -55,10 +55,11 @@ class KvRequest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 
 
 class KvResponse(msgspec.Struct, frozen=True, array_like=True):
-    """What a request came to. `ok` False: it changed nothing, and `error` says why in one word.
+    """What a request came to. `ok` False: this entry changed nothing, and `error` says why in one word.
 
-    ``mismatch``: a cas found another value; ``not_a_list``: an append found something else; ``stale``: the client
-    has already been answered a later request, so the answer of this one is forgotten.
+    ``mismatch``: a cas found another value; ``not_a_list``: an append found something else; both are definite.
+    ``stale``: a later request of the client was executed already, so it is forgotten whether an earlier copy of this
+    one took effect.
     """
 
     ok: bool

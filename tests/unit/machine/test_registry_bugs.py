@@ -3,7 +3,7 @@
 import pytest
 from machine_lab import NODE, STORE_PATH, TWIN, Lab, LabProbe, registration_payload
 
-from cluster.bugs.catalogue import CATALOGUE, UnknownBug, get
+from cluster.bugs.catalogue import CATALOGUE, UnknownBug, get, parts_with
 from cluster.encryption.errors import UnsupportedStoreForWriterRegistry
 from cluster.encryption.identity import node16
 from cluster.encryption.payloads import Bootstrap, Registration, Rotation
@@ -16,7 +16,7 @@ KEY = registry_key(1, node16(NODE))
 
 
 def planted(bug_id):
-    return get(bug_id).planted_in(Parts())
+    return parts_with(bug_id)
 
 
 def lab_with(bug_id, platter=None, **options):
