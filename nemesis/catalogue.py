@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nemesis.crash_replay import crash_replay
+from nemesis.crash_replay import CrashReplayNemesis, crash_replay
 from nemesis.package import Package
-from nemesis.partition import partition
-from nemesis.process import kill, pause, power
-from nemesis.snapshot import snapshot
+from nemesis.partition import PartitionNemesis, partition
+from nemesis.process import ProcessNemesis, kill, pause, power
+from nemesis.snapshot import SnapshotNemesis, snapshot
 
-__all__ = ["NEMESES"]
+__all__ = ["NEMESES", "OPERATIONS"]
 
 NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
     "crash-replay": crash_replay,
@@ -22,3 +22,13 @@ NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
     "snapshot": snapshot,
 }
 """Name -> factory; options are `nodes` and, where a nemesis has a pace, `interval_s`."""
+
+OPERATIONS = frozenset(
+    {
+        *CrashReplayNemesis.fs,
+        *PartitionNemesis.fs,
+        *ProcessNemesis.fs,
+        *SnapshotNemesis.fs,
+    }
+)
+"""Everything that an exact fault of a scenario file may ask for."""

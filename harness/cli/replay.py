@@ -1,4 +1,4 @@
-"""``reprise replay``: the same run again."""
+"""``reprise replay``: the same run again, compared byte for byte."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from harness.cli.options import output_options
-from harness.errors import UserMistake
 
 __all__ = ["command"]
 
@@ -16,6 +15,16 @@ __all__ = ["command"]
 @click.command(name="replay")
 @click.argument("run", type=click.Path(path_type=Path))
 @output_options
-def command(run: Path, **_output: Any) -> int:
+def command(run: Path, json: bool, **_output: Any) -> int:
     """Run the scenario of the folder RUN again; exit 0 when every byte is the same, 255 when not."""
-    raise UserMistake(f"this version cannot replay {run} yet")
+    from harness.campaign.replay import replay
+    from harness.cli.exits import Exit
+    from harness.cli.scenarios import known
+    from harness.cli.telling import tell_json
+    from harness.store import open_run
+
+    again = replay(open_run(run), known())
+    print(again["words"])
+    if json:
+        tell_json(again)
+    return Exit.VALID if again["identical"] else Exit.INTERNAL

@@ -1,16 +1,21 @@
-"""``reprise run``: reads the options into a request and hands it to the campaign."""
+"""``reprise run``: one workload, or the main job; judged, kept, told."""
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from harness.cli.options import output_options, request_from, scenario_options
+from harness.cli.exits import exit_for
+from harness.cli.options import Request, output_options, request_from, scenario_options
 from harness.cli.words import LIST
-from harness.errors import UserMistake
 
 __all__ = ["command"]
+
+SEEDS = 100
+MAIN_JOB = "registry"
 
 
 @click.command(name="run")
@@ -25,5 +30,50 @@ def command(**values: Any) -> int:
 
     In simulation 100 seeds are run, up to the first that is not valid; --seed runs exactly one.
     """
-    request_from(values)
-    raise UserMistake("this version has no workloads yet")
+    return _run(request_from(values))
+
+
+def _run(request: Request) -> int:
+    from harness.campaign.runs import run_local, run_seed, run_seeds
+    from harness.cli.progress import progress
+    from harness.cli.scenarios import scenarios_from
+    from harness.cli.telling import tell, tell_json
+    from harness.checkers.checker import merge_valid
+    from harness.store import Store
+
+    main_job = request.workload is None
+    worlds = ("sim", "local") if main_job else ("sim",)
+    scenarios = scenarios_from(request, workload=MAIN_JOB, worlds=worlds)
+    store = Store(request.store)
+    start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    told = []
+    for scenario in scenarios:
+        single = request.seed is not None or request.scenario is not None
+        if scenario.world == "local":
+            what = f"{scenario.workload} on {scenario.nodes} real processes"
+            with progress(what, 1, quiet=request.quiet) as bar:
+                bar.at(0, f"{scenario.time_limit_s:g} s of load")
+                summary = run_local(scenario, store, start_time)
+                bar.at(1, "judged")
+        elif single:
+            summary = run_seed(scenario, store, start_time)
+        else:
+            what = f"{scenario.workload} on {scenario.nodes} simulated nodes"
+            with progress(what, SEEDS, quiet=request.quiet) as bar:
+                summary = run_seeds(
+                    scenario,
+                    store,
+                    start_time,
+                    seeds=SEEDS,
+                    jobs=os.cpu_count() or 1,
+                    progress=lambda done, failed: bar.at(
+                        done, f"{failed} not valid" if failed else ""
+                    ),
+                )
+        told.append(summary)
+        if not request.json or not request.quiet:
+            tell(summary)
+    valid = merge_valid([summary["valid"] for summary in told])
+    if request.json:
+        tell_json(told[0] if len(told) == 1 else {"valid": valid, "runs": told})
+    return exit_for(valid)

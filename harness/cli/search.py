@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from harness.cli.exits import exit_for
 from harness.cli.options import output_options, request_from, scenario_options
 from harness.cli.words import DURATION
 from harness.errors import UserMistake
 
 __all__ = ["command"]
 
+USUAL_SEEDS = 1000
+
 
 @click.command(name="search")
-@click.argument("workload")
+@click.argument("workload", required=False)
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="How many seeds to try.")
 @click.option("--budget", "budget_s", type=DURATION, help="How long to search (10m).")
+@click.option("--keep-going", is_flag=True, help="Do not stop at the first seed that is not valid.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
@@ -27,10 +32,37 @@ __all__ = ["command"]
 )
 @scenario_options
 @output_options
-def command(seeds: int | None, budget_s: float | None, **values: Any) -> int:
+def command(
+    seeds: int | None, budget_s: float | None, jobs: int, keep_going: bool, **values: Any
+) -> int:
     """Try seeds of WORKLOAD in simulation until one fails or the budget is used up."""
+    from harness.campaign.runs import run_seeds
+    from harness.cli.progress import progress
+    from harness.cli.scenarios import scenarios_from
+    from harness.cli.telling import tell, tell_json
+    from harness.store import Store
+
     if seeds is not None and budget_s is not None:
         raise UserMistake("--seeds and --budget were given; one of them ends the search")
-    values.pop("jobs")
-    request_from({"worlds": ("sim",), **values})
-    raise UserMistake("this version has no workloads yet")
+    request = request_from({"worlds": (), **values})
+    if request.worlds not in ((), ("sim",)):
+        raise UserMistake("a search runs in simulation; to run one scenario elsewhere, use run")
+    [scenario] = scenarios_from(request, workload=None, worlds=("sim",))
+    if seeds is None and budget_s is None:
+        seeds = USUAL_SEEDS
+    start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    with progress(f"searching {scenario.workload}", seeds or 0, quiet=request.quiet) as bar:
+        summary = run_seeds(
+            scenario,
+            Store(request.store),
+            start_time,
+            seeds=seeds,
+            budget_s=budget_s,
+            jobs=jobs,
+            stop_at_first=not keep_going,
+            progress=lambda done, failed: bar.at(done, f"{failed} not valid" if failed else ""),
+        )
+    tell(summary)
+    if request.json:
+        tell_json(summary)
+    return exit_for(summary["valid"])

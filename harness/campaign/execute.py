@@ -1,0 +1,56 @@
+"""One run on real processes: plan, run, judge. Real time decides here; the tape still decides load and faults."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from cluster.worlds.local.world import LocalOptions, LocalWorld
+from cluster.worlds.tape import Tape
+from harness.campaign.outcome import Finished, conclude, final_state
+from harness.campaign.plan import Plan, make_plan
+from harness.checkers.raft_invariants import RaftChecker
+from harness.history import Journal
+from harness.interpreter import run as interpret
+from harness.scenario import Scenario, dump_scenario
+from harness.store import RunFolder
+
+__all__ = ["execute"]
+
+
+def execute(scenario: Scenario, folder: RunFolder) -> Finished:
+    """Run `scenario` on processes whose files lie in `folder`; the history is written while the run goes on.
+
+    Raises WorldFailed when the cluster does not come up, with the tail of a node's log.
+    """
+    tape = Tape(scenario.seed)
+    plan = make_plan(scenario, tape)
+    folder.write_scenario(dump_scenario(scenario))
+    bug = ("cluster.bugs.catalogue", "parts_with", scenario.bug)
+    options = LocalOptions(parts=bug) if scenario.bug else LocalOptions()
+    world = LocalWorld(plan.test.nodes, directory=folder.path, config=plan.node, options=options)
+    state: dict[str, Any] = {}
+    with folder.open_history() as file:
+        journal = Journal(file, time.monotonic_ns)
+        world.run(_main(plan, world, journal, tape, state))
+    return conclude(
+        plan,
+        journal,
+        world.trace(),
+        state,
+        RaftChecker(),
+        tape.draws(),
+        fingerprint="",
+        duration_ns=world.now_ns(),
+    )
+
+
+async def _main(
+    plan: Plan, world: LocalWorld, journal: Journal, tape: Tape, state: dict[str, Any]
+) -> None:
+    try:
+        await world.up()
+        await interpret(plan.test, world, journal, tape.stream("generator"))
+        state.update(await final_state(world, plan.node.groups))
+    finally:
+        await world.down()

@@ -1,0 +1,115 @@
+"""The jobs that end in a run folder: one seed, many seeds, one run on real processes. Each returns a summary.
+
+A summary is what ``--json`` prints: the results of one run, or the sum over many seeds with the folder of the one that is
+worth looking at (the first that is not valid, else the one that replayed most).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from harness.campaign.execute import execute
+from harness.campaign.outcome import Finished, keep
+from harness.campaign.search import Search, search
+from harness.campaign.simulate import simulate
+from harness.scenario import Scenario
+from harness.store import RunFolder, Store
+
+__all__ = ["command_of", "run_local", "run_seed", "run_seeds", "summary_of_search"]
+
+
+def run_seed(scenario: Scenario, store: Store, start_time: str) -> dict[str, Any]:
+    """Simulate exactly this seed and keep it."""
+    finished = simulate(scenario)
+    return _kept(finished, store.create(scenario.name or scenario.workload, start_time))
+
+
+def run_local(scenario: Scenario, store: Store, start_time: str) -> dict[str, Any]:
+    """Run on real processes and keep it. Raises WorldFailed."""
+    folder = store.create(scenario.name or scenario.workload, start_time)
+    return _kept(execute(scenario, folder), folder)
+
+
+def run_seeds(
+    scenario: Scenario,
+    store: Store,
+    start_time: str,
+    *,
+    seeds: int | None,
+    jobs: int,
+    progress: Callable[[int, int], None],
+    budget_s: float | None = None,
+    stop_at_first: bool = True,
+) -> dict[str, Any]:
+    """Search seeds, keep the one worth looking at, and return the sum."""
+    found = search(
+        scenario,
+        seeds=seeds,
+        budget_s=budget_s,
+        jobs=jobs,
+        stop_at_first=stop_at_first,
+        progress=progress,
+    )
+    shown = found.first or max(
+        found.briefs, key=lambda brief: brief.facts.get("replayed_registrations", 0)
+    )
+    kept = run_seed(msgspec.structs.replace(scenario, seed=shown.seed), store, start_time)
+    return summary_of_search(scenario, found, kept)
+
+
+def summary_of_search(scenario: Scenario, found: Search, kept: dict[str, Any]) -> dict[str, Any]:
+    """Return the summary of a search whose noteworthy seed is `kept`."""
+    return {
+        "valid": found.valid,
+        "workload": scenario.workload,
+        "world": scenario.world,
+        "seeds": len(found.briefs),
+        "seeds_not_valid": [brief.seed for brief in found.briefs if brief.valid is not True],
+        "seed": kept["seed"],
+        "fingerprint": kept["fingerprint"],
+        "facts": found.facts,
+        "seeds_with": found.seeds_with,
+        "wall_s": round(found.wall_s, 3),
+        "cpu_s": round(found.cpu_s, 3),
+        "evidence": kept["evidence"],
+        "checkers": kept["checkers"],
+        "command": kept["command"],
+        "run": kept["run"],
+        "report": kept["report"],
+    }
+
+
+def command_of(scenario: Scenario, folder: RunFolder) -> str:
+    """Return the command that repeats the run: short where the command line says it all, else by its scenario file."""
+    plain = Scenario(
+        workload=scenario.workload,
+        world=scenario.world,
+        nodes=scenario.nodes,
+        concurrency=scenario.concurrency,
+        rate=scenario.rate,
+        time_limit_s=scenario.time_limit_s,
+        seed=scenario.seed,
+        bug=scenario.bug,
+        compat=scenario.compat,
+    )
+    if scenario.world == "sim":
+        return f"./reprise replay {shlex.quote(str(folder.path))}"
+    if scenario != plain:
+        return f"./reprise run --scenario {shlex.quote(str(folder.scenario))}"
+    words = ["./reprise", "run", scenario.workload, "--world", scenario.world]
+    words += ["--seed", str(scenario.seed)]
+    for option in ("bug", "compat"):
+        if value := getattr(scenario, option):
+            words += [f"--{option}", value]
+    return shlex.join(words)
+
+
+def _kept(finished: Finished, folder: RunFolder) -> dict[str, Any]:
+    results = {**finished.results, "command": command_of(finished.scenario, folder)}
+    results["started"] = folder.start_time
+    keep(msgspec.structs.replace(finished, results=results), folder)
+    return {**results, "run": str(folder.path), "report": str(folder.report)}

@@ -1,0 +1,70 @@
+"""What a run came to, told to a person or to a program. Words only; nothing is decided here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["tell", "tell_json"]
+
+_WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
+
+_FACTS: Final = (
+    ("registrations_committed", "registrations committed"),
+    ("replayed_registrations", "registrations replayed after a restart"),
+    ("replayed_noops", "of them without any effect"),
+    ("acked_sync_writes", "acknowledged synced writes"),
+    ("lost_sync_writes", "of them lost"),
+    ("rollbacks_halted", "replicas that halted at a rollback"),
+    ("collisions_halted", "replicas that halted at an identity collision"),
+    ("halts_unexpected", "halts without a cause"),
+    ("crash_points_hit", "crash points hit"),
+    ("kills", "kills"),
+    ("power_losses", "power losses"),
+    ("restarts", "restarts"),
+    ("snapshots", "snapshots taken"),
+    ("installs", "snapshots installed"),
+    ("leader_changes", "changes of leader"),
+)
+
+FINDINGS_SHOWN = 3
+
+
+def tell(summary: Mapping[str, Any]) -> None:
+    """Print verdict, facts, first findings and where the report is."""
+    lines = [_headline(summary)]
+    facts = summary["facts"]
+    for name, words in _FACTS:
+        if name in facts:
+            value = facts[name]
+            amount = sum(value.values()) if isinstance(value, Mapping) else value
+            kinds = f" (at {len(value)} different points)" if isinstance(value, Mapping) else ""
+            lines.append(f"  {amount:>8,}  {words}{kinds}")
+    evidence = summary["evidence"]
+    for finding in evidence[:FINDINGS_SHOWN]:
+        lines.append(f"  ! {finding['checker']}: {finding['what']}")
+    if len(evidence) > FINDINGS_SHOWN:
+        lines.append(f"  ! and {len(evidence) - FINDINGS_SHOWN} more in the report")
+    lines.append(f"  report: {summary['report']}")
+    if summary["valid"] is not True:
+        lines.append(f"  again:  {summary['command']}")
+    print("\n".join(lines), flush=True)
+
+
+def tell_json(results: Mapping[str, Any]) -> None:
+    """Print `results` as one line of JSON."""
+    sys.stdout.write(msgspec.json.encode(results).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _headline(summary: Mapping[str, Any]) -> str:
+    word = _WORDS[summary["valid"]]
+    where = f"{summary['workload']} on {summary['world']}"
+    if "seeds" not in summary:
+        return f"{word}  {where}, seed {summary['seed']}"
+    failed = len(summary["seeds_not_valid"])
+    rest = f", {failed} not valid; shown: seed {summary['seed']}" if failed else ", all valid"
+    return f"{word}  {where}: {summary['seeds']} seeds in {summary['wall_s']:.1f} s{rest}"
