@@ -43,12 +43,16 @@ from harness.checkers.committed_log import (
 )
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
 from harness.checkers.registry_fold import RowKey, Version, registry_folds
+from harness.checkers.replica_story import corrupt_replicas
 from harness.operation import Operation
 
 __all__ = ["Durability"]
 
-_LOG_OP = {"write": "put", "cas": "cas", "append": "append"}
-"""f of an acknowledged KV operation -> op of the request that must be in the log."""
+_LOG_OP = {"write": "put", "cas": "cas", "append": "append", "add": "append"}
+"""f of an acknowledged KV operation -> op of the request that must be in the log.
+
+An ``add`` names the element only; the list that holds the set is option ``set_key``.
+"""
 
 
 class Durability:
@@ -248,7 +252,10 @@ class _LostOperations:
 
     def _judge_write(self, operation: Operation) -> None:
         self.acknowledged += 1
-        key, value = operation.value
+        if operation.f == "add":
+            key, value = self._run.options["set_key"], operation.value
+        else:
+            key, value = operation.value
         old, new = value if operation.f == "cas" else (None, value)
         spelling = _spelling(_LOG_OP[operation.f], key, new, old)
         self._writes[spelling] -= 1
@@ -269,9 +276,11 @@ class _LostOperations:
             self._lost(what, operation)
             return
         key = registry_key(registration.dek_id, node16(registration.full_node_id)).hex()
+        corrupt = corrupt_replicas(self._run.trace)
         for node, groups in self._run.final_state.items():
             for state in groups.values():
-                if state["applied"] < max(index, value.get("index", 0)):
+                behind = state["applied"] < max(index, value.get("index", 0))
+                if behind or (node, state["group"]) in corrupt:
                     continue
                 row = _row(state["rows"], key)
                 if row is None or row < registration.local_epoch:

@@ -40,7 +40,7 @@ from harness.checkers.registry_fold import (
     Version,
     registry_folds,
 )
-from harness.checkers.replica_story import Story, is_disk_fault
+from harness.checkers.replica_story import Story, corrupt_replicas, is_disk_fault
 
 __all__ = ["RegistryModel"]
 
@@ -173,7 +173,7 @@ class _Judgement:
             return
         self._facts["registrations_applied"] += registration
         error = story.store_error
-        if error is not None and error.index == event.index and error.point != "reg.row_corrupt":
+        if error is not None and error.index == event.index:
             what = (
                 f"{event.node} took decision {event.decision} at entry {event.index} although its store "
                 f"failed there ({error.point})"
@@ -364,9 +364,10 @@ class _Judgement:
 
     def _judge_final_state(self) -> None:
         """The rows that a node shows at the end are the fold at its applied index (I7), none is gone (I4)."""
+        corrupt = corrupt_replicas(self._run.trace)
         for node, groups in self._run.final_state.items():
             for state in groups.values():
-                if state["recovering"]:
+                if state["recovering"] or (node, state["group"]) in corrupt:
                     continue
                 fold = self._fold(state["group"])
                 rows = fold.rows_at(state["applied"])

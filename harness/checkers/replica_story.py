@@ -6,9 +6,12 @@ ahead of the log, whether an entry is a replay, and which injected fault excuses
 
 from __future__ import annotations
 
-from cluster.trace import Applied, Fault, Halted, HitPoint, Installed, Started, Stopped
+from collections.abc import Sequence
 
-__all__ = ["EFFECT_POINTS", "Story", "is_disk_fault"]
+from cluster.trace import Applied, Event, Fault, Halted, HitPoint, Installed, Started, Stopped
+from harness.checkers.trace_views import once_per_trace, rare_events
+
+__all__ = ["EFFECT_POINTS", "ROW_CORRUPT", "Story", "corrupt_replicas", "is_disk_fault"]
 
 EFFECT_POINTS = frozenset(
     {
@@ -23,7 +26,9 @@ EFFECT_POINTS = frozenset(
 """Crash points behind which the entry in hand may have left effects, though no `Applied` event tells."""
 
 _STORE_ERRORS = frozenset({"reg.get_error", "reg.close_error", "reg.set_error"})
-_ROW_CORRUPT = "reg.row_corrupt"
+ROW_CORRUPT = "reg.row_corrupt"
+"""The injected failure that leaves a damaged row in the store, until the store is rebuilt."""
+
 _ABOUT_THE_ENTRY = frozenset(
     {
         "FsmWireMalformed",
@@ -41,6 +46,18 @@ _ABOUT_THE_ENTRY = frozenset(
 def is_disk_fault(event: Fault) -> bool:
     """Whether the world broke a disk (its nemesis names such actions ``disk...``)."""
     return event.action.startswith("disk")
+
+
+@once_per_trace
+def corrupt_replicas(trace: Sequence[Event]) -> dict[tuple[str, int], None]:
+    """Return the (node, group) whose store ends with a row that was damaged on purpose."""
+    found: dict[tuple[str, int], None] = {}
+    for event in rare_events(trace):
+        if isinstance(event, HitPoint) and event.point == ROW_CORRUPT:
+            found[event.node, event.group] = None
+        elif isinstance(event, Installed) or (isinstance(event, Started) and event.restored):
+            found.pop((event.node, event.group), None)
+    return found
 
 
 class Story:
@@ -92,6 +109,7 @@ class Story:
         self.incarnation = event.incarnation
         restored = event.snapshot_index
         self.start = restored if event.restored else max(event.have, restored)
+        self.row_corrupt = self.row_corrupt and not event.restored
         self.applied = self.start
         self.horizon = max(event.row_horizon, 0 if event.restored else self.reached)
         self.halted_at = 0
@@ -101,13 +119,14 @@ class Story:
     def installed(self, event: Installed) -> None:
         """The store now is the leader's snapshot."""
         self.applied = self.start = event.index
+        self.row_corrupt = False
         self.reached = max(self.reached, event.index)
         self.horizon = event.index
 
     def hit(self, event: HitPoint) -> None:
         """A crash point struck, or a failure of the store was injected."""
         if event.action == "error":
-            if event.point == _ROW_CORRUPT:
+            if event.point == ROW_CORRUPT:
                 self.row_corrupt = True
             elif event.point in _STORE_ERRORS:
                 self.store_error = event
@@ -132,7 +151,7 @@ class Story:
         if self.store_error is not None and self.store_error.index == index:
             return self.store_error.point
         if self.row_corrupt and error_class == "RegistryValueMalformed":
-            return _ROW_CORRUPT
+            return ROW_CORRUPT
         if self.disk_fault and error_class not in _ABOUT_THE_ENTRY:
             return "a disk fault"
         return ""

@@ -60,6 +60,31 @@ def test_a_different_final_state_is_convicted():
     assert invariants(judged(builder, {"n2": builder.state("n2", state_hash=5)})) == ["I6"]
 
 
+def test_a_replica_with_a_damaged_row_has_no_say_until_its_store_is_rebuilt():
+    """A row damaged on purpose makes that replica's state differ; after a restore it counts again."""
+    builder = TraceBuilder()
+    builder.hit("n3", "reg.row_corrupt", "error", 1)
+    index = builder.propose(builder.put_data("x", 1))
+    builder.apply("n3", index, state_hash=666)
+    builder.apply("n1", index)
+    builder.apply("n2", index)
+    odd = {"n3": builder.state("n3", state_hash=666)}
+    assert judged(builder, odd).valid is True
+    builder.stop("n3", "kill")
+    builder.start("n3", have=0, restored=True, replay=False)
+    builder.apply("n3", index, state_hash=667)
+    verdict = judged(builder)
+    assert [(found["node"], found["index"]) for found in verdict.evidence] == [("n3", 2)]
+
+
+def test_a_recovering_node_is_not_compared_at_the_end():
+    """While rows are ahead of the applied index, the hash of a state says nothing."""
+    builder = TraceBuilder()
+    builder.put()
+    state = builder.state("n2", recovering=True, state_hash=5)
+    assert judged(builder, {"n2": state}).valid is True
+
+
 def test_without_a_comparison_there_is_no_pass():
     """One replica alone agrees with nobody; hashes told while recovering or halting are none."""
     builder = TraceBuilder(elect=False)

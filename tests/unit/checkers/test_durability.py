@@ -109,6 +109,14 @@ def test_a_node_behind_the_registration_is_not_asked():
     assert judged(builder, *register(1, 3), states={"n2": state}).valid is True
 
 
+def test_a_replica_with_a_damaged_row_is_not_asked():
+    """A row damaged on purpose is no lost write."""
+    builder = written()
+    builder.hit("n2", "reg.row_corrupt", "error", 3)
+    state = builder.state("n2", rows={})
+    assert judged(builder, *register(1, 3), states={"n2": state}).valid is True
+
+
 def test_a_false_claim_is_convicted():
     """I12: a claim of durability over un-synced bytes; the missing fsync is named, once for each kind."""
     builder = written()

@@ -105,6 +105,13 @@ def test_an_f_that_never_succeeded_is_no_pass(lines):
     assert Stats().check(only(history(*lines))).valid == "unknown"
 
 
+def test_an_f_that_may_fail_need_not_succeed():
+    """What a workload expects to be refused does not make the statistics unknown."""
+    lines = ("0 invoke write 1", "0 ok write 1", "0 invoke propose_raw {}", "0 info propose_raw {}")
+    assert Stats().check(only(history(*lines))).valid == "unknown"
+    assert Stats(("propose_raw",)).check(only(history(*lines))).valid is True
+
+
 @pytest.mark.parametrize(
     ("fraction", "expected"), [(0.0, 1), (0.5, 2), (0.51, 3), (0.75, 3), (1.0, 4)]
 )

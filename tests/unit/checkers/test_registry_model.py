@@ -373,6 +373,14 @@ def test_final_rows_that_differ_from_the_log_are_convicted():
     assert verdict.evidence[0]["node"] == "n2"
 
 
+def test_a_replica_with_a_damaged_row_is_not_compared_at_the_end():
+    """The rows of a replica whose row was damaged on purpose need not equal the log."""
+    builder = registered()
+    builder.hit("n2", "reg.row_corrupt", "error", 4)
+    state = builder.state("n2", rows={"00": "11"})
+    assert judged(builder, states={"n2": state}).valid is True
+
+
 def test_a_recovering_node_is_not_compared():
     """While a node recovers, its rows are ahead of its applied index."""
     builder = registered()
