@@ -19,7 +19,7 @@ def command(run: Path, json: bool, **_output: Any) -> int:
     """Run the scenario of the folder RUN again; exit 0 when every byte is the same, 255 when not."""
     from harness.campaign.replay import replay
     from harness.cli.exits import Exit
-    from harness.cli.scenarios import known
+    from harness.cli.options import known
     from harness.cli.telling import tell_json
     from harness.store import open_run
 

@@ -48,7 +48,7 @@ def _run(request: Request) -> int:
     start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
     told = []
     for scenario in scenarios:
-        single = request.seed is not None or request.scenario is not None
+        single = request.seed is not None
         if scenario.world == "local":
             what = f"{scenario.workload} on {scenario.nodes} real processes"
             with progress(what, 1, quiet=request.quiet) as bar:
