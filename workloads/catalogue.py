@@ -9,7 +9,8 @@ import msgspec
 
 from cluster.worlds.tape import Stream
 from harness.test import Workload
-from workloads import registry
+from workloads import register, registry
+from workloads import set as growing_set
 
 __all__ = ["WORKLOADS", "Offer"]
 
@@ -22,11 +23,11 @@ class Offer(msgspec.Struct, frozen=True):
     nemeses: tuple[str, ...]
 
 
+_CRASHES = ("crash-replay", "kill", "power", "pause", "partition", "snapshot")
+
 WORKLOADS: dict[str, Offer] = {
-    "registry": Offer(
-        registry.workload,
-        registry.swarm,
-        ("crash-replay", "kill", "power", "pause", "partition", "snapshot"),
-    ),
+    "register": Offer(register.workload, register.swarm, _CRASHES),
+    "registry": Offer(registry.workload, registry.swarm, _CRASHES),
+    "set": Offer(growing_set.workload, growing_set.swarm, _CRASHES),
 }
 """Name -> offer."""

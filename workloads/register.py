@@ -1,0 +1,133 @@
+"""Registers: read, write and compare-and-set on a few keys, which must be linearizable.
+
+Operations: ``read`` [key, nothing], completed with [key, value]; ``write`` [key, value]; ``cas`` [key, [old, new]]. Every
+value is written by one operation only, so a read says exactly what it saw. Writes and compare-and-sets go to the
+leader, reads to any node. At the end, when everything is healed, every process reads every key. Source: Jepsen's
+``linearizable-register``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cluster.worlds.tape import Stream
+from cluster.worlds.world import World
+from harness.checkers.agreement import Agreement
+from harness.checkers.availability import Availability
+from harness.checkers.crash_facts import CrashFacts
+from harness.checkers.durability import Durability
+from harness.checkers.linearizability import Linearizability
+from harness.checkers.restart_loop import RestartLoop
+from harness.checkers.stats import Stats
+from harness.generator import PENDING, Answer, Context, Generator, each_thread
+from harness.operation import Operation
+from harness.test import Workload
+from workloads.key_value import KeyValueLine
+
+__all__ = ["RegisterClient", "swarm", "workload"]
+
+
+class RegisterClient:
+    """Asks for the three operations; see `Client`."""
+
+    def __init__(self, line: KeyValueLine | None = None) -> None:
+        self._line = line
+
+    async def open(self, world: World, node: str, process: int) -> RegisterClient:
+        """See `Client`."""
+        return RegisterClient(KeyValueLine(world, node, process))
+
+    async def invoke(self, operation: Operation) -> Operation:
+        """See `Client`."""
+        line = self._line
+        assert line is not None
+        key, value = operation.value
+        if operation.f == "read":
+            completed, seen = await line.read(operation, key)
+            return msgspec.structs.replace(completed, value=[key, seen])
+        if operation.f == "write":
+            return await line.change(operation, op="put", key=key, value=value)
+        old, new = value
+        return await line.change(operation, op="cas", key=key, expected=old, value=new)
+
+    def close(self) -> None:
+        """See `Client`."""
+        if self._line is not None:
+            self._line.close()
+
+
+class _Load(msgspec.Struct, frozen=True):
+    """An endless mix. `number` is the next value to write, `seen[i]` the value last seen of `keys[i]`.
+
+    What was seen decides nothing: it only lets compare-and-sets succeed now and then.
+    """
+
+    keys: tuple[str, ...]
+    read_percent: int
+    cas_percent: int
+    seen: tuple[Any, ...]
+    number: int = 1
+
+    def operation(self, context: Context) -> Answer:
+        """See `Generator`."""
+        process = context.some_free_process()
+        if process is None:
+            return PENDING
+        place, percent = context.random.below(len(self.keys)), context.random.below(100)
+        key = self.keys[place]
+        if percent < self.read_percent:
+            f, value, left = "read", None, self
+        else:
+            left = msgspec.structs.replace(self, number=self.number + 1)
+            if percent < self.read_percent + self.cas_percent:
+                f, value = "cas", [self.seen[place], self.number]
+            else:
+                f, value = "write", self.number
+        operation = Operation(time_ns=context.time_ns, process=process, f=f, value=[key, value])
+        return operation, left
+
+    def update(self, context: Context, event: Operation) -> Generator:
+        """See `Generator`."""
+        if event.type != "ok" or event.f not in ("read", "write", "cas"):
+            return self
+        key, value = event.value
+        if event.f == "cas":
+            value = value[1]
+        place = self.keys.index(key)
+        seen = (*self.seen[:place], value, *self.seen[place + 1 :])
+        return msgspec.structs.replace(self, seen=seen)
+
+
+def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw what the scenario left open: how many keys, and how often they are read or compared."""
+    return {
+        "keys": 1 + draw.below(4),
+        "read_percent": (20, 50, 70)[draw.below(3)],
+        "cas_percent": (0, 10, 25)[draw.below(3)],
+        **options,
+    }
+
+
+def workload(options: Mapping[str, Any]) -> Workload:
+    """Return the workload. Options: `keys` (how many), `read_percent`, `cas_percent`; writes are the rest."""
+    keys = tuple(f"r{number}" for number in range(options["keys"]))
+    return Workload(
+        name="register",
+        client=RegisterClient(),
+        generator=_Load(keys, options["read_percent"], options["cas_percent"], (None,) * len(keys)),
+        final_generator=each_thread([{"f": "read", "value": [key, None]} for key in keys]),
+        checkers=(
+            Linearizability("register"),
+            Durability(),
+            Agreement(),
+            RestartLoop(),
+            Availability(),
+            CrashFacts(),
+            Stats(("cas",)),
+        ),
+        stimuli={"acked_sync_writes": 1, "operations_judged": 1},
+        options=options,
+    )
