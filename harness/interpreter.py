@@ -101,38 +101,40 @@ class _Loop:
     async def run(self) -> None:
         """Go on until there is nothing left to do."""
         end_ns = self.world.now_ns() + self.test.time_limit_ns + self.test.overtime_ns
+        completions = self.workers.completions
         answer: Answer = None
         asked = False
         until_ns = 0
         while True:
-            completed = await self.workers.completed(self._wake_ns(until_ns))
+            completed = await completions.get(self._wake_ns(until_ns))
             if completed is not None:
                 self._complete(*completed)
                 asked, until_ns = False, 0
                 continue
+            # The mailbox is empty, and stays so until the next await: dispatch all that is due.
             now_ns = self.world.now_ns()
             self.journal.flush_if_due()
             if now_ns >= end_ns:
                 raise RunStuck(f"the run should have ended by now; under way: {self._busy_words()}")
+            while self.context.free:
+                if not asked:
+                    self.context = self.context.at(now_ns)
+                    answer = self.generator.operation(self.context)
+                asked = False
+                if answer is None or answer is PENDING or answer[0].time_ns > now_ns:
+                    break
+                self._dispatch(now_ns, *answer)
             if not self.context.free:
                 until_ns = end_ns
-                continue
-            if not asked:
-                self.context = self.context.at(now_ns)
-                answer = self.generator.operation(self.context)
-            asked = False
-            if answer is None:
+            elif answer is None:
                 if not self.under_way:
                     return
                 until_ns = end_ns
             elif answer is PENDING:
                 self._check_idle(now_ns)
                 until_ns = min(now_ns + PENDING_WAIT_NS, end_ns)
-            elif answer[0].time_ns > now_ns:
-                asked, until_ns = True, min(answer[0].time_ns, end_ns)
             else:
-                self._dispatch(now_ns, *answer)
-                until_ns = 0
+                asked, until_ns = True, min(answer[0].time_ns, end_ns)
 
     def _wake_ns(self, until_ns: int) -> int:
         """Return when to wake at the latest: the journal may have something to write before."""

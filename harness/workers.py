@@ -17,16 +17,12 @@ from harness.history import Journal
 from harness.operation import NEMESIS, Operation
 from harness.test import Test
 
-__all__ = ["Completed", "Workers"]
+__all__ = ["Workers"]
 
 CLOSE_WAIT_NS = 5_000_000_000
 """How long the end of a run waits for workers that are in the middle of something."""
 
 _STOP = object()
-
-Completed = tuple[int, Item]
-"""What came back: the thread, and the completion (the same item for a Sleep)."""
-
 
 class _Hands(Protocol):
     """What a worker works with."""
@@ -39,12 +35,15 @@ class _Hands(Protocol):
 
 
 class Workers:
-    """All workers of one run."""
+    """All workers of one run.
+
+    `completions` is where (thread, completion) arrives; a Sleep completes as itself.
+    """
 
     def __init__(self, test: Test, world: World, journal: Journal) -> None:
         self._world = world
         self._journal = journal
-        self._completions: Mailbox[Any] = world.mailbox()
+        self.completions: Mailbox[Any] = world.mailbox()
         self._inboxes: dict[int, Mailbox[Any]] = {}
         self._hands: dict[int, _Hands] = {}
         self._at_work = 0
@@ -65,25 +64,20 @@ class Workers:
         """Give the free `thread` something to do."""
         self._inboxes[thread].put(item)
 
-    async def completed(self, until_ns: int) -> Completed | None:
-        """Return the next completion, or None when world time reaches `until_ns` first."""
-        completed: Completed | None = await self._completions.get(until_ns)
-        return completed
-
     async def stop(self) -> None:
         """Send every worker home and wait until its client is closed, at most `CLOSE_WAIT_NS`."""
         for inbox in self._inboxes.values():
             inbox.put(_STOP)
         end_ns = self._world.now_ns() + CLOSE_WAIT_NS
         while self._at_work:
-            completed = await self._completions.get(end_ns)
+            completed = await self.completions.get(end_ns)
             if completed is None:
                 return
             if completed[1] is _STOP:
                 self._at_work -= 1
 
     async def _serve(self, thread: int) -> None:
-        inbox, hands, completions = self._inboxes[thread], self._hands[thread], self._completions
+        inbox, hands, completions = self._inboxes[thread], self._hands[thread], self.completions
         try:
             while True:
                 item: Any = await inbox.get(None)

@@ -104,7 +104,7 @@ Generatorish: TypeAlias = Any
 """A Generator or one of the plain values that stand for one: None, dict, list, tuple, function."""
 
 
-class _Nothing(msgspec.Struct, frozen=True):
+class _Nothing(msgspec.Struct, frozen=True, gc=False):
     """The exhausted generator."""
 
     def operation(self, context: Context) -> Answer:
@@ -117,7 +117,7 @@ class _Nothing(msgspec.Struct, frozen=True):
 NOTHING: Final[Generator] = _Nothing()
 
 
-class _Template(msgspec.Struct, frozen=True):
+class _Template(msgspec.Struct, frozen=True, gc=False):
     """One operation, with what the context fills in left open."""
 
     f: str
@@ -147,7 +147,7 @@ class _Template(msgspec.Struct, frozen=True):
         return self
 
 
-class _Sequence(msgspec.Struct, frozen=True):
+class _Sequence(msgspec.Struct, frozen=True, gc=False):
     """Everything of `head`, then of `others[position]` and of those behind it."""
 
     head: Generator
@@ -202,7 +202,7 @@ class _Function(msgspec.Struct, frozen=True):
 
 
 class _Numbered(msgspec.Struct, frozen=True):
-    """`make(number)`, then `make(number + 1)` ..."""
+    """`make(number)`, then `make(number + 1)` ... Ends with a `make` that is None or has nothing."""
 
     make: Callable[[int], Generatorish]
     number: int
@@ -212,7 +212,11 @@ class _Numbered(msgspec.Struct, frozen=True):
         if made is None:
             return None
         rest = _Numbered(self.make, self.number + 1)
-        return _Sequence(generator(made), (rest,)).operation(context)
+        answer = generator(made).operation(context)
+        if answer is None or answer is PENDING:
+            return answer
+        item, left = answer
+        return item, rest if left is NOTHING else _Sequence(left, (rest,))
 
     def update(self, context: Context, event: Operation) -> Generator:
         return self
@@ -239,7 +243,7 @@ def generator(what: Generatorish) -> Generator:
 
 
 def numbered(make: Callable[[int], Generatorish], start: int = 0) -> Generator:
-    """Return the generator of `make(start)`, then `make(start + 1)` ... until one of them is None.
+    """Return the generator of `make(start)`, then `make(start + 1)` ... until one has nothing.
 
     The pure way to write every value only once: ``numbered(lambda n: {"f": "write", "value": n})``.
     """

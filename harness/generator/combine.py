@@ -69,7 +69,7 @@ def soonest(offers: Sequence[Offer], random: RandomSource) -> Offer:
     raise AssertionError("a draw is below the sum of the weights")
 
 
-class _AnyOf(msgspec.Struct, frozen=True):
+class _AnyOf(msgspec.Struct, frozen=True, gc=False):
     generators: tuple[Generator, ...]
 
     def operation(self, context: Context) -> Answer:
@@ -87,11 +87,15 @@ class _AnyOf(msgspec.Struct, frozen=True):
         return item, _AnyOf(_replaced(self.generators, place, left))
 
     def update(self, context: Context, event: Operation) -> Generator:
-        updated = tuple([one.update(context, event) for one in self.generators])
-        return _AnyOf(updated)
+        generators = self.generators
+        updated = tuple([one.update(context, event) for one in generators])
+        for before, after in zip(generators, updated, strict=True):
+            if before is not after:
+                return _AnyOf(updated)
+        return self
 
 
-class _Mix(msgspec.Struct, frozen=True):
+class _Mix(msgspec.Struct, frozen=True, gc=False):
     """`place` is the one that goes next; None until the first draw."""
 
     generators: tuple[Generator, ...]
@@ -123,7 +127,7 @@ class _Mix(msgspec.Struct, frozen=True):
         return self
 
 
-class _Limit(msgspec.Struct, frozen=True):
+class _Limit(msgspec.Struct, frozen=True, gc=False):
     remaining: int
     inner: Generator
 
@@ -140,7 +144,7 @@ class _Limit(msgspec.Struct, frozen=True):
         return self if inner is self.inner else _Limit(self.remaining, inner)
 
 
-class _Repeat(msgspec.Struct, frozen=True):
+class _Repeat(msgspec.Struct, frozen=True, gc=False):
     remaining: int
     inner: Generator
 
@@ -159,7 +163,7 @@ class _Repeat(msgspec.Struct, frozen=True):
         return self if inner is self.inner else _Repeat(self.remaining, inner)
 
 
-class _Cycle(msgspec.Struct, frozen=True):
+class _Cycle(msgspec.Struct, frozen=True, gc=False):
     """`remaining` counts the rounds still to go, the present one included."""
 
     remaining: int
@@ -186,7 +190,7 @@ class _Cycle(msgspec.Struct, frozen=True):
         return self if inner is self.inner else _Cycle(self.remaining, self.fresh, inner)
 
 
-class _Synchronize(msgspec.Struct, frozen=True):
+class _Synchronize(msgspec.Struct, frozen=True, gc=False):
     inner: Generator
 
     def operation(self, context: Context) -> Answer:
@@ -197,7 +201,7 @@ class _Synchronize(msgspec.Struct, frozen=True):
         return self if inner is self.inner else _Synchronize(inner)
 
 
-class _FlipFlop(msgspec.Struct, frozen=True):
+class _FlipFlop(msgspec.Struct, frozen=True, gc=False):
     generators: tuple[Generator, Generator]
     place: int = 0
 
@@ -213,7 +217,7 @@ class _FlipFlop(msgspec.Struct, frozen=True):
         return self
 
 
-class _UntilOk(msgspec.Struct, frozen=True):
+class _UntilOk(msgspec.Struct, frozen=True, gc=False):
     """`active` holds the processes that run an operation of ours."""
 
     inner: Generator
@@ -239,7 +243,7 @@ class _UntilOk(msgspec.Struct, frozen=True):
         return _UntilOk(inner, active)
 
 
-class _ProcessLimit(msgspec.Struct, frozen=True):
+class _ProcessLimit(msgspec.Struct, frozen=True, gc=False):
     """`seen` are all processes of all contexts so far that gave an item."""
 
     most: int

@@ -26,7 +26,7 @@ from harness.operation import Operation
 __all__ = ["delay", "log", "sleep", "stagger", "time_limit"]
 
 
-class _Stagger(msgspec.Struct, frozen=True):
+class _Stagger(msgspec.Struct, frozen=True, gc=False):
     """`next_ns` is the earliest time of the next item; None before the first."""
 
     double_ns: int
@@ -49,7 +49,7 @@ class _Stagger(msgspec.Struct, frozen=True):
         return self if inner is self.inner else _Stagger(self.double_ns, inner, self.next_ns)
 
 
-class _Delay(msgspec.Struct, frozen=True):
+class _Delay(msgspec.Struct, frozen=True, gc=False):
     """`next_ns` is the earliest time of the next item; None before the first."""
 
     interval_ns: int
@@ -70,7 +70,7 @@ class _Delay(msgspec.Struct, frozen=True):
         return self if inner is self.inner else _Delay(self.interval_ns, inner, self.next_ns)
 
 
-class _TimeLimit(msgspec.Struct, frozen=True):
+class _TimeLimit(msgspec.Struct, frozen=True, gc=False):
     """`end_ns` is known once the first item was given."""
 
     limit_ns: int
@@ -94,7 +94,7 @@ class _TimeLimit(msgspec.Struct, frozen=True):
         return self if inner is self.inner else _TimeLimit(self.limit_ns, inner, self.end_ns)
 
 
-class _Aside(msgspec.Struct, frozen=True):
+class _Aside(msgspec.Struct, frozen=True, gc=False):
     """One item that is no operation; time and process are filled in."""
 
     item: Sleep | Log

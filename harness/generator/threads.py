@@ -18,7 +18,7 @@ from harness.operation import Operation
 __all__ = ["clients", "each_process", "each_thread", "nemesis", "on_threads", "reserve"]
 
 
-class _OnMask(msgspec.Struct, frozen=True):
+class _OnMask(msgspec.Struct, frozen=True, gc=False):
     mask: int
     inner: Generator
 
@@ -55,7 +55,7 @@ class _OnPredicate(msgspec.Struct, frozen=True):
         return _OnMask(mask_of(accepted), self.inner)
 
 
-class _Each(msgspec.Struct, frozen=True):
+class _Each(msgspec.Struct, frozen=True, gc=False):
     """A copy of `fresh` for each thread, or each process.
 
     `copies[thread]` is (process, what is left of its copy). With `by_process` a copy whose process
@@ -101,7 +101,7 @@ class _Each(msgspec.Struct, frozen=True):
         return _Each(self.fresh, self.by_process, tuple(copies))
 
 
-class _Reserve(msgspec.Struct, frozen=True):
+class _Reserve(msgspec.Struct, frozen=True, gc=False):
     """`generators[i]` has the threads of `masks[i]`; the last mask is everybody else."""
 
     masks: tuple[int, ...]

@@ -25,7 +25,7 @@ _brief = reprlib.Repr()
 _brief.maxother = 300
 
 
-class _Validate(msgspec.Struct, frozen=True):
+class _Validate(msgspec.Struct, frozen=True, gc=False):
     inner: Generator
 
     def operation(self, context: Context) -> Answer:
@@ -46,7 +46,8 @@ class _Validate(msgspec.Struct, frozen=True):
                 f"the generator handed out {_brief.repr(answer)}: {'; '.join(problems)}; "
                 f"{_where(self.inner, context)}"
             )
-        return answer[0], _Validate(answer[1])
+        item, left = answer
+        return item, _Validate(left)
 
     def update(self, context: Context, event: Operation) -> Generator:
         try:
