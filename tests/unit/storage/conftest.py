@@ -1,8 +1,9 @@
-"""What the storage tests share: a probe that strikes, and draws."""
+"""What the storage tests share: a probe that strikes, a disk that dies, and the end of a life."""
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
@@ -34,6 +35,68 @@ class StrikingProbe(SilentProbe):
     def claim(self, durable_id: str, path: str) -> None:
         self.claims.append((durable_id, path))
         self.false_claims += self.disk.unsynced(path)
+
+
+class Deadline:
+    """Raises Crash at the nth call, and counts the calls that come after it."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+        self.calls_of_the_dead: Counter[str] = Counter()
+
+    def pass_by(self, call: str) -> None:
+        if self.left <= 0:
+            self.calls_of_the_dead[call] += 1
+            return
+        self.left -= 1
+        if self.left == 0:
+            raise Crash(call, "kill")
+
+
+class DeadlyFile:
+    """A file whose calls, but for close, bring the end nearer."""
+
+    def __init__(self, file, deadline: Deadline) -> None:
+        self._file = file
+        self._deadline = deadline
+        self.close = file.close
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self._deadline.pass_by(name)
+            return getattr(self._file, name)(*arguments)
+
+        return call
+
+
+class DeadlyDisk:
+    """A disk of which the same is true."""
+
+    def __init__(self, disk, deadline: Deadline) -> None:
+        self._disk = disk
+        self._deadline = deadline
+
+    def open(self, *arguments, **options):
+        self._deadline.pass_by("open")
+        return DeadlyFile(self._disk.open(*arguments, **options), self._deadline)
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self._deadline.pass_by(name)
+            return getattr(self._disk, name)(*arguments)
+
+        return call
+
+
+@pytest.fixture
+def deadly():
+    """A disk that raises `Crash` at the nth call, and its deadline."""
+
+    def make(disk, calls):
+        deadline = Deadline(calls)
+        return DeadlyDisk(disk, deadline), deadline
+
+    return make
 
 
 @pytest.fixture

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import gc
-import random
 import subprocess
 import sys
 
 import apsw
 import pytest
 
-from cluster.probe import Crash, SilentProbe
+from cluster.probe import SilentProbe
 from cluster.storage import vfs
 from cluster.storage.directories import make_directories
+from cluster.storage.disk import DiskFault
 from cluster.storage.sim_disk import SimDisk
 from cluster.storage.sqlite_store import CHECKPOINT_LOG_BYTES, SqliteStore
 from cluster.storage.state_store import StoreFailed, StoreRefused
-from cluster.storage.vfs import PAGE_BYTES, seed_sqlite_randomness
+from cluster.storage.vfs import (
+    PAGE_BYTES,
+    VFS_NAME,
+    Opening,
+    install_vfs,
+    seed_sqlite_randomness,
+)
 
 DB = "store/db"
 WAL = "store/db-wal"
@@ -57,27 +63,6 @@ def test_a_new_store_is_durable_at_once():
     store.abandon()
 
     open_store(disk).close()
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_store_that_was_being_created_is_created_again(seed):
-    """Whatever a power loss leaves of a creation, the next opening makes an empty store of it."""
-
-    class Dying(SimDisk):
-        def rename(self, source, target):
-            super().rename(source, target)
-            raise Crash("rename", "power")
-
-    disk = Dying()
-    make_directories(disk, "store")
-    with pytest.raises(Crash):
-        open_store(disk)
-    disk.power_loss(random.Random(seed).randrange)
-    disk.__class__ = SimDisk
-    store = open_store(disk)
-
-    assert store.scan(b"") == []
-    store.close()
 
 
 def test_a_log_without_its_database_is_refused():
@@ -184,8 +169,9 @@ def test_a_failed_fsync_finishes_the_store(path):
     with pytest.raises(StoreFailed, match="fsync failed"):
         work()
     for call in (lambda: store.get(b"k"), lambda: store.batch([], applied_index=1, sync=True)):
-        with pytest.raises(StoreFailed, match="finished"):
+        with pytest.raises(StoreFailed, match="finished") as caught:
             call()
+        assert isinstance(caught.value.__cause__, DiskFault)
     store.close()
 
     assert apsw.connections() == []
@@ -238,6 +224,37 @@ def test_a_forgotten_store_cannot_touch_the_next_life():
     assert new.get(b"k") == b"new"
     new.close()
     assert vfs._openings == {}
+
+
+def test_a_fenced_connection_is_answered_and_changes_nothing():
+    """Behind the fence SQLite may commit and close: all of it succeeds, none of it happens."""
+    disk = new_disk()
+    store = open_store(disk)
+    store.batch([(b"k", b"1")], sync=True)
+    before = {name: content(disk, f"store/{name}") for name in disk.list("store")}
+    store._opening.fence()
+    store._connection.execute("INSERT INTO kv VALUES (x'01', x'02')")
+    store.abandon()
+
+    assert {name: content(disk, f"store/{name}") for name in disk.list("store")} == before
+    assert disk.unsynced("") == []
+
+
+def test_the_first_sync_of_a_new_file_syncs_its_directory():
+    """A commit that SQLite itself syncs survives a power loss with the files that SQLite created."""
+    disk = new_disk()
+    install_vfs()
+    opening = Opening(disk, "store")
+    connection = apsw.Connection(opening.name, vfs=VFS_NAME)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE t (x)")
+
+    assert [line for line in disk.unsynced("") if "entry db" in line] == []
+    opening.fence()
+    connection.close()
+    opening.forget()
 
 
 def test_abandoning_is_quiet_in_every_state():
@@ -293,3 +310,18 @@ def test_equal_seeds_give_equal_bytes():
     assert first == second
     assert first["db-wal"] != other["db-wal"]
     assert first["db"] == other["db"]
+
+
+def test_without_a_seed_the_salts_differ(monkeypatch):
+    """A real node draws the salts of its log from the operating system."""
+    logs = []
+    for _ in range(2):
+        monkeypatch.setattr(install_vfs(), "seed", None)
+        apsw.randomness(0)
+        disk = new_disk()
+        store = open_store(disk)
+        store.batch([(b"k", b"v")], sync=True)
+        store.close()
+        logs.append(content(disk, WAL))
+
+    assert logs[0] != logs[1]

@@ -92,6 +92,27 @@ def test_a_swap_may_die_anywhere(striking, strike, point, kind):
     assert apsw.connections() == []
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_swap_may_die_at_every_call(deadly, strike, seed):
+    """The same for a death inside any single call to the disk, with the power lost."""
+    calls, deadline = 0, None
+    while deadline is None or deadline.left == 0:
+        calls += 1
+        disk = with_old_store()
+        doomed, deadline = deadly(disk, calls)
+        place = directory_of(doomed)
+        try:
+            place.open()
+            place.replace(NEW)
+        except Crash:
+            strike(disk, "power", seed=seed * 1000 + calls)
+        place.abandon()
+        store = directory_of(disk).open()
+        assert store.scan(b"") in (OLD, NEW)
+        store.close()
+    assert calls > 80
+
+
 @pytest.mark.parametrize("point", POINTS[2:])
 def test_the_repair_may_die_too(striking, strike, point):
     """A power loss during the repair of a killed swap loses nothing either."""

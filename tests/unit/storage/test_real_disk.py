@@ -1,12 +1,21 @@
-"""The undo file of a real disk: bounded, emptied when nothing is un-synced, robust against its own half records."""
+"""The real disk: its system calls, and its undo file, which is bounded, emptied, and robust."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
 from cluster.storage import undo_file
 from cluster.storage.disk import DiskFault, DiskFull
 from cluster.storage.real_disk import RealDisk, _translate
+
+
+@pytest.fixture(autouse=True)
+def _device_at_rest(monkeypatch):
+    """Real fsyncs cost milliseconds and show nothing that the first test here does not show."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 
 @pytest.fixture
@@ -21,6 +30,40 @@ def log_size(root):
 def read(disk, path):
     file = disk.open(path)
     return file.read(0, file.size())
+
+
+@pytest.mark.parametrize("undo_log", [False, True])
+def test_syncs_reach_the_device(root, monkeypatch, undo_log):
+    """A file's fsync is an fdatasync, a directory's an fsync; nothing else syncs."""
+    calls = []
+    monkeypatch.setattr(os, "fdatasync", lambda _: calls.append("fdatasync"))
+    monkeypatch.setattr(os, "fsync", lambda _: calls.append("fsync"))
+    disk = RealDisk(root, undo_log=undo_log)
+    file = disk.open("a", create=True)
+    file.write(0, b"x")
+    assert calls == []
+    file.fsync()
+    assert calls == ["fdatasync"]
+    disk.fsync_dir("")
+
+    assert calls == ["fdatasync", "fsync"]
+
+
+def test_what_a_removed_directory_kept_goes_with_it(root):
+    """Once a directory is gone for good, so are the files that were removed from it before."""
+    disk = RealDisk(root, undo_log=True)
+    disk.mkdir("d")
+    file = disk.open("d/f", create=True)
+    file.write(0, b"x")
+    file.fsync()
+    disk.fsync_dir("d")
+    disk.fsync_dir("")
+    disk.unlink("d/f")
+    disk.rmdir("d")
+    disk.open("unsynced", create=True).write(0, b"x")
+    disk.fsync_dir("")
+
+    assert [path.name for path in (root / ".undo").iterdir()] == ["log"]
 
 
 def test_a_clean_disk_has_an_empty_log(root):
