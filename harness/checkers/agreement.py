@@ -1,10 +1,9 @@
 """Replica agreement (I6) and snapshot fidelity (I25): equal applied index, equal state hash.
 
-A node whose row was damaged on purpose (``reg.row_corrupt``) says nothing until its store was rebuilt.
-
 Every hash that a node tells, while applying, when it takes a snapshot, when it installs one, at the end of the
 run, is compared with the first one told for that (group, index), whoever told it. A hash of 0 means "recovering" and
-is no statement, and a replica whose row was damaged on purpose has no say until its store is rebuilt. Without a single comparison of two different lives the verdict is unknown.
+is no statement, and a replica whose row was damaged on purpose (``reg.row_corrupt``) has no say until its store is
+rebuilt. Without a single comparison of two different lives the verdict is unknown.
 """
 
 from __future__ import annotations
@@ -18,9 +17,6 @@ from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
 from harness.checkers.replica_story import ROW_CORRUPT
 
 __all__ = ["Agreement"]
-
-_DAMAGE = "reg.row_corrupt"
-_READ = frozenset({Applied, HitPoint, Installed, SnapshotTaken, Started})
 
 _Life = tuple[str, int]
 """(node, incarnation): who told a hash."""

@@ -124,7 +124,7 @@ class GroupLog:
                 tree[index, term] = (data, previous)
             else:
                 known_data, known_previous = known
-                if known_data is not data and known_data != data:
+                if known_data != data:
                     conflict = conflict or Conflict("data", index, term, term)
                 if known_previous != previous:
                     if known_previous == UNKNOWN:
@@ -164,12 +164,12 @@ class GroupLog:
         peer.forget_behind(sure)
         peer.last = last_index
 
-    def note_shrinking(self, event: Started, end: int) -> None:
+    def note_shrinking(self, event: Started) -> None:
         """A log got shorter than it was and than what is committed: remember who holds the commit index then."""
         holders = [
             node
             for node, peer in self.peers.items()
-            if (end if node == event.node else peer.last) >= self.commit
+            if node != event.node and peer.last >= self.commit
         ]
         self.shrinkings.append(Shrinking(event, self.commit, tuple(holders)))
 
@@ -253,9 +253,8 @@ def committed_logs(trace: Sequence[Event]) -> dict[int, GroupLog]:
         elif isinstance(event, RoleChanged):
             log.tip(peer, event.last_index, event.last_term)
         elif isinstance(event, Started):
-            end = max(event.last_index, event.snapshot_index)
-            if end < min(peer.last, log.commit):
-                log.note_shrinking(event, end)
+            if event.last_index < min(peer.last, log.commit):
+                log.note_shrinking(event)
             log.restart(peer, event.last_index)
         elif isinstance(event, Installed):
             log.install(peer, event.index)

@@ -153,9 +153,8 @@ class _TraceJudgement:
         self.images += 1
         image = self._image(event)
         base = event.snapshot_index if event.restored else max(event.have, event.snapshot_index)
-        end = max(event.last_index, event.snapshot_index)
-        if event.have > end:
-            what = f"{event.node} says applied {event.have}, but its log ends at {end}"
+        if event.have > event.last_index:
+            what = f"{event.node} says applied {event.have}, but its log ends at {event.last_index}"
             self._broken("I5", what, event, index=event.have)
         fold = self._folds.get(event.group)
         needed = fold.last_change(base) if fold is not None else 0

@@ -186,7 +186,7 @@ class RaftInvariants:
     def _started(self, event: Started) -> None:
         group, member = self._place(event)
         log = group.log
-        kept = max(event.last_index, event.snapshot_index)
+        kept = event.last_index
         lost = min(member.durable_last, log.commit)
         while lost > kept and not _holds_committed(log, member, lost):
             lost -= 1

@@ -81,7 +81,8 @@ class _Judgement:
         self._evidence: list[dict[str, Any]] = []
         self._crashes = LastCrash()
         self._stories: dict[tuple[str, int], Story] = {}
-        self._writers = {full_node_id(node): node for node in run.nodes}
+        names = (*run.nodes, *run.options.get("writers", ()))
+        self._writers = {full_node_id(name): name for name in names}
         self._halted_replicas: dict[tuple[str, int], str] = {}
         """(node, group) -> kind of the deterministic halt it made."""
         self._folds = dict(registry_folds(run.trace))

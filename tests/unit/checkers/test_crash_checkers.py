@@ -5,6 +5,7 @@ from checker_traces import ROLLBACK, TraceBuilder, invariants, registration
 
 from cluster.encryption.payloads import encode_registration
 from cluster.machine.entries import encode_entry
+from cluster.machine.kv_requests import KvRequest, encode_batch
 from cluster.trace import Fault, Installed, SnapshotTaken
 from harness.checkers.committed_log import UNKNOWN, committed_logs, encryption_entries, kv_requests
 from harness.checkers.crash_facts import CrashFacts
@@ -132,6 +133,16 @@ def test_the_committed_log_holds_what_a_commit_covers():
     assert [(index, request.key) for index, request in kv_requests(log)] == [(2, "a")]
 
 
+def test_batches_and_malformed_requests_are_read_as_replicas_do():
+    """A batch holds several requests; bytes that are none changed nothing."""
+    builder = TraceBuilder()
+    requests = [KvRequest("c1", number, "put", "a", number) for number in (1, 2)]
+    builder.propose(encode_entry(1, encode_batch(requests)))
+    builder.propose(encode_entry(2, bytes([0, 0xC1])))
+    log = committed_logs(builder.events)[0]
+    assert list(kv_requests(log)) == [(2, requests[0]), (2, requests[1])]
+
+
 def test_an_entry_whose_writer_died_before_telling_is_filled_in():
     """A committed entry that only another node told of, later, is still found."""
     builder = TraceBuilder()
@@ -144,6 +155,20 @@ def test_an_entry_whose_writer_died_before_telling_is_filled_in():
     builder.append("n1", second, third)
     log = committed_logs(list(builder.events))[0]
     assert [index for index, _ in kv_requests(log)] == [2, 3]
+
+
+def test_a_tail_that_disagrees_with_the_commit_is_forgotten():
+    """An entry that was replaced behind the trace's back is not taken for the history of the next."""
+    builder = TraceBuilder()
+    builder.append("n3", (2, 1, b"old"))
+    builder.stop("n3", "kill")
+    for node in ("n1", "n2"):
+        builder.append(node, (2, 2, b"new"))
+        builder.commit(node, 2, 2)
+    builder.start("n3", have=1, replay=False, last_index=2)
+    builder.append("n3", (3, 2, b"next"))
+    log = committed_logs(builder.events)[0]
+    assert log.entries[3, 2] == (b"next", UNKNOWN)
 
 
 def test_a_candidate_makes_its_tail_certain_again():

@@ -129,6 +129,17 @@ def test_a_leader_with_another_entry_at_a_committed_index_is_convicted():
     assert invariants(judged(builder)) == ["leader completeness"]
 
 
+def test_a_leader_must_hold_what_later_terms_committed():
+    """The newest commit of any earlier term counts, not the first."""
+    builder = with_entries()
+    builder.lead("n2", 2)
+    builder.put("c")
+    builder.role("n3", "leader", 3, (5, 3))
+    verdict = judged(builder)
+    assert invariants(verdict) == ["leader completeness"]
+    assert verdict.evidence[0]["index"] == 5
+
+
 def test_a_late_leader_of_an_old_term_is_no_violation():
     """A leader of a term older than the commit need not hold the entry: its election only became known late."""
     builder = with_entries()
@@ -209,6 +220,39 @@ def test_an_entry_that_was_never_durable_may_be_gone():
     builder.crash("n3", "wal.after_write_before_fsync", "power")
     builder.start("n3", have=3, replay=False, last_index=3, commit=3)
     assert judged(builder).valid is True
+
+
+def test_a_durable_entry_overwritten_without_a_sync_may_be_gone():
+    """What was fsynced counts up to the place where something un-synced was written over it."""
+    builder = TraceBuilder()
+    builder.append("n3", (2, 1, b"old"), (3, 1, b"older"))
+    data = builder.put_data("a", 1)
+    builder.role("n3", "follower", 2)
+    builder.append("n3", (2, 2, data), durable=False)
+    for node in ("n1", "n2"):
+        builder.role(node, "follower", 2)
+        builder.append(node, (2, 2, data))
+        builder.commit(node, 2, 2)
+    builder.crash("n3", "wal.after_write_before_fsync", "power")
+    builder.start("n3", have=1, replay=False, last_index=1, commit=1)
+    assert judged(builder).valid is True
+
+
+def test_what_a_restart_lost_is_not_missed_again():
+    """A log that came back shorter is judged by what it holds from then on."""
+    builder = with_entries()
+    for _ in range(2):
+        builder.stop("n3", "power")
+        builder.start("n3", have=2, replay=False, last_index=2, commit=2)
+    assert invariants(judged(builder)) == ["persistence"]
+
+
+def test_a_commit_index_below_an_installed_snapshot_is_convicted():
+    """A snapshot makes everything it covers committed."""
+    builder = with_entries()
+    builder.emit(Installed, "n3", index=3, state_hash=0)
+    builder.commit("n3", 2)
+    assert invariants(judged(builder)) == ["commit monotone"]
 
 
 def test_a_term_that_goes_back_over_a_restart_is_convicted():
