@@ -8,7 +8,7 @@ share, so that no workload repeats it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,9 @@ from harness.generator import (
     SECOND_NS,
     Generator,
     Generatorish,
+    after,
+    any_of,
+    at,
     clients,
     nemesis,
     phases,
@@ -27,8 +30,9 @@ from harness.generator import (
     stagger,
     time_limit,
 )
+from harness.scenario import At, FaultEntry
 
-__all__ = ["Test", "Workload", "arrange"]
+__all__ = ["Test", "Workload", "arrange", "exact_faults"]
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,21 +85,39 @@ def arrange(
     rate_hz: float,
     time_limit_ns: int,
     faults: Generatorish = None,
+    exact: Generatorish = None,
     healing: Generatorish = None,
     quiet_ns: int = 0,
 ) -> Generator:
-    """Return the whole of a test: load and `faults` until the limit, `healing`, quiet, the final
-    generator.
+    """Return the whole of a test: load and faults until the limit, `healing`, quiet, the final
+    generator, the epilogue.
 
     `rate_hz` is operations per second of all clients together. `faults` and `healing` are
-    operations of the nemesis; each part begins when everything of the one before has
-    completed.
+    operations of the nemesis; `exact` (see `exact_faults`) sees every event of the run. Each part
+    begins when everything of the one before has completed.
     """
-    load = stagger(round(SECOND_NS / rate_hz), workload.generator)
+    load = clients(stagger(round(SECOND_NS / rate_hz), workload.generator))
     return phases(
-        time_limit(time_limit_ns, clients(load, faults)),
+        time_limit(time_limit_ns, any_of(load, nemesis(faults), exact)),
         nemesis(healing),
         nemesis(sleep(quiet_ns)) if quiet_ns else None,
         clients(workload.final_generator),
         workload.epilogue,
     )
+
+
+def exact_faults(entries: Sequence[FaultEntry]) -> Generator:
+    """Return the faults of a scenario, each at its moment.
+
+    The operation's value is the entry's, with the targets under ``"targets"``.
+    """
+    return any_of(*[_at_its_moment(entry) for entry in entries])
+
+
+def _at_its_moment(entry: FaultEntry) -> Generator:
+    operation = nemesis({"f": entry.f, "value": {"targets": entry.targets, **entry.value}})
+    when = entry.when
+    if isinstance(when, At):
+        return at(round(when.time_s * SECOND_NS), operation)
+    delay_ns = round(when.delay_s * SECOND_NS)
+    return after(when.f, when.type, when.nth, operation, delay_ns=delay_ns)

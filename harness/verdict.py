@@ -110,12 +110,29 @@ def results(judgement: Judgement, **about_the_run: Any) -> dict[str, Any]:
             name: {"valid": verdict.valid, "facts": verdict.facts, "evidence": verdict.evidence}
             for name, verdict in verdicts.items()
         },
-        "evidence": [
-            {"checker": name, **finding}
-            for name, verdict in verdicts.items()
-            for finding in verdict.evidence
-        ],
+        "evidence": _folded(
+            [
+                {"checker": name, **finding}
+                for name, verdict in verdicts.items()
+                for finding in verdict.evidence
+            ]
+        ),
     }
+
+
+def _folded(evidence: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one finding for all that say the same of one node and entry; ``times`` says how often it was found."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for finding in evidence:
+        if "index" not in finding:
+            found[len(found), "alone"] = finding
+            continue
+        same = tuple(
+            finding.get(name) for name in ("checker", "invariant", "node", "group", "index")
+        )
+        first = found.setdefault(same, {**finding, "times": 0})
+        first["times"] += 1
+    return list(found.values())
 
 
 def _merged_checkers(verdicts: Mapping[str, Verdict]) -> Valid:
@@ -164,8 +181,13 @@ def _merged_facts(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
 
 def _count(facts: Mapping[str, Any], fact: str) -> int:
     """Return how often a stimulus happened; what nobody reported never did."""
-    name, _, entry = fact.partition("/")
-    value = facts.get(name, 0)
+    value: Any = facts
+    for name in fact.split("/"):
+        value = value.get(name, 0) if isinstance(value, Mapping) else 0
+    return _total(value)
+
+
+def _total(value: Any) -> int:
     if isinstance(value, Mapping):
-        return int(value.get(entry, 0)) if entry else sum(value.values())
-    return 0 if entry else int(value)
+        return sum([_total(one) for one in value.values()])
+    return int(value) if isinstance(value, int | float) else 0

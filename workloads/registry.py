@@ -194,8 +194,8 @@ def workload(options: Mapping[str, Any]) -> Workload:
         final_generator=once({"f": "read-rows"}),
         epilogue=generator(_poison(options)),
         checkers=(RegistryModel(), Durability(), Agreement(), RestartLoop(), Availability(), CrashFacts(), Stats(("propose_raw", "write"))),
-        stimuli={"replayed_registrations": 0, "registrations_committed": 1},
-        options={**options, "expect_halt": expected},
+        stimuli={"registrations_committed": 1},
+        options={**options, "expect_halt": expected, "writers": [*load.writers, COLLIDING[1]]},
     )
 
 

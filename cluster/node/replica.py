@@ -298,8 +298,13 @@ class Replica:
         self._outbox.complete(request, reply)
 
     def _halt(self, entry: Entry, outcome: Outcome) -> None:
-        """Stop applying: the applied index stays below, the commit index is persisted so that the next start halts too."""
+        """Stop applying: the applied index stays below, the commit index is persisted so that the next start halts too.
+
+        A leader first tells its followers what is committed: they must come to the same end.
+        """
         probe = self.probe
+        for message in self.raft.last_words():
+            self._outbox.send(self.group, message)
         if probe.tracing:
             self._trace_applied(entry, outcome)
             probe.emit(

@@ -257,6 +257,30 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
         """Return the hard state as it is now, for a node that halts or stops and wants the commit index kept."""
         return HardState(self.term, self.vote, self.commit)
 
+    def last_words(self) -> list[Append]:
+        """Return what a leader that must halt still owes its followers: everything up to its commit index.
+
+        A committed entry that halts one replica must halt them all. A leader that stopped without a word would leave
+        followers that hold the entry, do not know it committed, and may never find a majority to tell them. Nothing
+        changes; send these as the last messages. Followers that need a snapshot get nothing. Empty for others.
+        """
+        if self.role != "leader":
+            return []
+        commit = self.commit
+        return [
+            Append(
+                self.id,
+                progress.name,
+                self.term,
+                progress.match,
+                self.log.term_of(progress.match),
+                commit,
+                tuple(self.log.slice(progress.match + 1, commit)) if progress.match < commit else (),
+            )
+            for progress in self._progress.values()
+            if progress.match >= self.log.offset
+        ]
+
     def term_of(self, index: int) -> int:
         """Return the term of entry `index` (the last compacted one included). Raises NotInLog."""
         return self.log.term_of(index)

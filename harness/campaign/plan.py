@@ -18,10 +18,9 @@ from cluster.node.config import NodeConfig
 from cluster.worlds.sim.network import LinkModel
 from cluster.worlds.sim.world import SimOptions
 from cluster.worlds.tape import Stream, Tape
-from harness.campaign.faults import explicit_faults
 from harness.generator import SECOND_NS, sleep
 from harness.scenario import Scenario
-from harness.test import Test, arrange
+from harness.test import Test, arrange, exact_faults
 from nemesis.catalogue import NEMESES
 from nemesis.package import Package, compose
 from nemesis.process import kill
@@ -64,7 +63,6 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     workload = offer.make(options)
     names = scenario.nemesis or _enabled(draw, offer.nemeses)
     faults = _compose(names, {"nodes": nodes, **scenario.options})
-    explicit = explicit_faults(scenario.faults)
     test = Test(
         name=scenario.name or scenario.workload,
         workload=scenario.workload,
@@ -76,7 +74,8 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
             workload,
             rate_hz=scenario.rate,
             time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
-            faults=explicit if scenario.faults else [sleep(WARM_UP_NS), faults.generator],
+            faults=None if scenario.faults else [sleep(WARM_UP_NS), faults.generator],
+            exact=exact_faults(scenario.faults) if scenario.faults else None,
             healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}],
             quiet_ns=QUIET_NS,
         ),

@@ -1,6 +1,6 @@
 """Pure generators: what a run does, and when. Start with `base`; the vocabulary is Jepsen's.
 
-Here are names only, re-exported from `context`, `base`, `combine`, `pace`, `threads` and
+Here are names only, re-exported from `context`, `base`, `combine`, `pace`, `schedule`, `threads` and
 `validate`.
 """
 
@@ -36,6 +36,7 @@ from harness.generator.combine import (
 )
 from harness.generator.context import Context, RandomSource, new_context
 from harness.generator.pace import delay, log, sleep, stagger, time_limit
+from harness.generator.schedule import after, at
 from harness.generator.threads import (
     clients,
     each_process,
@@ -58,7 +59,9 @@ __all__ = [
     "Log",
     "RandomSource",
     "Sleep",
+    "after",
     "any_of",
+    "at",
     "clients",
     "concat",
     "cycle",
