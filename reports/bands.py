@@ -1,8 +1,8 @@
 """Faults as spans of time: when the cluster was hurt, and by what.
 
 A fault of the trace opens a band, its opposite closes it; what has no opposite is a moment. Processes that
-the world ended are down until they start again, whoever starts them. Without any fault in the trace (a run
-against a foreign system) the operations of the nemesis are taken instead.
+the world ended are down until they start again, whoever starts them. Without a trace (a run against a
+foreign system) the operations of the nemesis are taken instead.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Band(msgspec.Struct, frozen=True, kw_only=True):
 def bands(trace: Sequence[Event], history: Iterable[Operation], end_ns: int) -> list[Band]:
     """All faults in order of their start; what nobody undid lasts until `end_ns`."""
     board = _Board()
-    if not any(type(event) is Fault for event in trace):
+    if not trace:
         for operation in history:
             if operation.process == NEMESIS and operation.type != "invoke":
                 board.act(operation.time_ns, operation.f, compact(operation.value))

@@ -44,8 +44,16 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     here: bool
 
 
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and when else the same was found."""
+
+    node: str
+    at_us: int
+    at: str
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding, in words. `at_us` is -1 where the time is unknown."""
+    """One kind of finding, told by the first of its kind. `at_us` is -1 where the time is unknown."""
 
     number: int
     what: str
@@ -60,6 +68,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
     at: str
     more: list[tuple[str, str]]
+    others: list[Other]
     lines: list[Line]
 
 
@@ -71,15 +80,32 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cards(evidence: Sequence[Mapping[str, Any]], context: Context) -> list[Card]:
-    """The first `FINDINGS_MAX` pieces of evidence as cards, in the order given."""
+    """The evidence as at most `FINDINGS_MAX` cards, one for each kind, in the order given.
+
+    A node that dies at every start makes a finding each time: what differs in node and time only is one kind.
+    """
     times = [event.at_ns for event in context.trace]
+    kinds: dict[Any, list[Mapping[str, Any]]] = {}
+    for found in evidence:
+        kinds.setdefault(_kind(found), []).append(found)
     return [
-        _card(number, found, context, times)
-        for number, found in enumerate(evidence[:FINDINGS_MAX], 1)
+        _card(number, alike, context, times)
+        for number, alike in enumerate(list(kinds.values())[:FINDINGS_MAX], 1)
     ]
 
 
-def _card(number: int, found: Mapping[str, Any], context: Context, times: list[int]) -> Card:
+def _kind(found: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What findings of one kind have in common; without an entry only the very same words are alike."""
+    if found.get("index") is None:
+        return (found.get("checker"), found.get("what"))
+    names = ("checker", "invariant", "group", "index", "epoch_entry", "epoch_row")
+    return tuple(found.get(name) for name in names)
+
+
+def _card(
+    number: int, alike: Sequence[Mapping[str, Any]], context: Context, times: list[int]
+) -> Card:
+    found = alike[0]
     operations = _operations(found.get("operations") or [], context.history)
     at_ns = _time(found, operations)
     lines = [_operation_line(operation, at_ns) for operation in operations]
@@ -101,8 +127,14 @@ def _card(number: int, found: Mapping[str, Any], context: Context, times: list[i
         at_us=at_ns // 1000 if at_ns >= 0 else -1,
         at=time_phrase(at_ns),
         more=more,
+        others=[_other(one) for one in alike[1:]],
         lines=sorted(lines, key=lambda line: line.at_us),
     )
+
+
+def _other(found: Mapping[str, Any]) -> Other:
+    at_ns = _time(found, ())
+    return Other(node=str(found.get("node", "")), at_us=at_ns // 1000, at=time_phrase(at_ns))
 
 
 def _operations(named: Sequence[Any], history: Sequence[Operation]) -> list[Operation]:

@@ -175,7 +175,7 @@ class _Builder:
             label = f"halt at {event.index}"
         elif isinstance(event, FalseClaim):
             label = f"{event.durable_id} not durable"
-        elif isinstance(event, Stopped) and event.cause != "halt":
+        elif isinstance(event, Stopped) and event.cause not in {"halt", "stop"}:
             label = event.cause
         self._marks.append(Mark(event.at_ns // 1000, sign, label, event_phrase(event)))
 

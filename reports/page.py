@@ -17,12 +17,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cluster.trace import Event
 from harness.operation import Operation
-from harness.verdict import STIMULI, Stimulus
+from harness.verdict import STIMULI
 from reports.bands import KINDS, bands
 from reports.columns import columns, rows
+from reports.facts import singles, tables
 from reports.findings import Context, cards
 from reports.lanes import lanes
-from reports.phrases import compact, fact_name, time_phrase
+from reports.phrases import start_phrase, time_phrase
 from reports.verdicts import headline, reproduce, stimuli, verdict_word
 
 __all__ = ["ReportData", "environment", "render"]
@@ -53,6 +54,7 @@ def render(data: ReportData) -> str:
     evidence = _evidence(results)
     found = cards(evidence, Context(history=data.history, trace=data.trace))
     needed = stimuli(results)
+    facts = results.get("facts", {})
     context = {
         "verdict": verdict_word(results["valid"]),
         "title": str(results.get("workload") or results.get("name") or "run"),
@@ -62,8 +64,10 @@ def render(data: ReportData) -> str:
         "scenario": data.scenario.strip(),
         "cards": found,
         "cards_total": len(evidence),
+        "cards_shown": sum(1 + len(card.others) for card in found),
         "stimuli": needed,
-        "facts": _facts(results, needed),
+        "facts": singles(facts, without=(stimulus.fact for stimulus in needed)),
+        "tables": tables(facts),
         "checkers": _checkers(results),
         "events": f"{len(data.trace):,}",
         "style": _asset("report.css"),
@@ -96,9 +100,10 @@ def _charts(
         "band_kinds": KINDS,
         "lanes": lanes(data.trace, nodes, end_ns),
         "findings": [
-            {"at_us": card.at_us, "node": card.node, "what": card.what, "number": card.number}
+            {"at_us": place.at_us, "node": place.node, "what": card.what, "number": card.number}
             for card in found
-            if card.at_us >= 0
+            for place in (card, *card.others)
+            if place.at_us >= 0
         ],
     }
 
@@ -160,24 +165,9 @@ def _about(results: Mapping[str, Any], nodes: int, end_ns: int) -> list[tuple[st
         ("bug", results.get("bug")),
         ("compat", results.get("compat")),
         ("fingerprint", results.get("fingerprint")),
-        ("started", results.get("started")),
+        ("started", start_phrase(str(results.get("started", "")))),
     ]
     return [(name, str(value)) for name, value in pairs if value not in (None, "")]
-
-
-def _facts(results: Mapping[str, Any], needed: Sequence[Stimulus]) -> list[tuple[str, str, bool]]:
-    """Facts beside the stimuli: name, value in words, and whether the value is zero or nothing."""
-    shown = {stimulus.fact for stimulus in needed}
-    facts: list[tuple[str, str, bool]] = []
-    for name, value in results.get("facts", {}).items():
-        if name in shown:
-            continue
-        if isinstance(value, Mapping):
-            inside = [(f"{fact_name(name)} · {key}", amount) for key, amount in value.items()]
-        else:
-            inside = [(fact_name(name), value)]
-        facts += [(label, _amount(amount), not amount) for label, amount in inside]
-    return facts
 
 
 def _checkers(results: Mapping[str, Any]) -> list[tuple[str, str, int, str]]:
@@ -187,18 +177,10 @@ def _checkers(results: Mapping[str, Any]) -> list[tuple[str, str, int, str]]:
             name,
             verdict_word(checker.get("valid", "unknown")),
             len(checker.get("evidence", ())),
-            ", ".join(
-                f"{fact_name(key)} {_amount(amount)}"
-                for key, amount in checker.get("facts", {}).items()
-            ),
+            ", ".join(f"{fact.name} {fact.value}" for fact in singles(checker.get("facts", {}))),
         )
         for name, checker in results.get("checkers", {}).items()
+        if name != STIMULI
     ]
     order = {"invalid": 0, "unknown": 1, "valid": 2}
     return sorted(table, key=lambda row: (order[row[1]], row[0]))
-
-
-def _amount(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value if isinstance(value, str) else compact(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

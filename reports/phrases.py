@@ -5,6 +5,7 @@ One table maps each kind of trace event to its sentence, so that a new kind is o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,7 +28,17 @@ from cluster.trace import (
     Stopped,
 )
 
-__all__ = ["ROLES", "compact", "event_phrase", "fact_name", "offset_phrase", "time_phrase"]
+__all__ = [
+    "ROLES",
+    "compact",
+    "duration_phrase",
+    "event_phrase",
+    "fact_amount",
+    "fact_name",
+    "offset_phrase",
+    "start_phrase",
+    "time_phrase",
+]
 
 VALUE_LENGTH_MAX: Final = 120
 
@@ -52,18 +63,28 @@ def time_phrase(time_ns: int) -> str:
     return "" if time_ns < 0 else f"{time_ns / 1e9:,.3f} s"
 
 
-def offset_phrase(offset_ns: int) -> str:
-    """A distance in time with its sign and a unit that keeps it short: ``−340 µs``, ``+1.25 s``."""
-    size = abs(offset_ns)
-    sign = "±" if size == 0 else "−" if offset_ns < 0 else "+"
+def duration_phrase(duration_ns: int) -> str:
+    """A length of time with three digits and the unit that keeps it short: ``340 µs``, ``1.25 s``."""
     for unit_ns, unit in ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")):
-        if size >= unit_ns:
-            return (
-                f"{sign}{size / unit_ns:.3g} {unit}"
-                if size < 1000 * unit_ns
-                else f"{sign}{size // unit_ns} {unit}"
-            )
-    return f"{sign}{size} ns"
+        if duration_ns >= unit_ns:
+            amount = duration_ns / unit_ns
+            return f"{amount:.3g} {unit}" if amount < 1_000 else f"{amount:,.0f} {unit}"
+    return f"{duration_ns} ns"
+
+
+def offset_phrase(offset_ns: int) -> str:
+    """A distance in time with its sign: ``−340 µs``, ``+1.25 s``."""
+    sign = "±" if offset_ns == 0 else "−" if offset_ns < 0 else "+"
+    return sign + duration_phrase(abs(offset_ns))
+
+
+def start_phrase(started: str) -> str:
+    """A start time as the store writes it (``20261124T221408.217Z``) for people; any other text as it is."""
+    match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z(-\d+)?", started)
+    if match is None:
+        return started
+    year, month, day, hour, minute, second, again = match.groups()
+    return f"{year}-{month}-{day} {hour}:{minute}:{second} UTC{again or ''}"
 
 
 def compact(value: Any) -> str:
@@ -75,8 +96,17 @@ def compact(value: Any) -> str:
 
 
 def fact_name(name: str) -> str:
-    """``lost_sync_writes`` -> ``lost sync writes``."""
-    return name.replace("_", " ")
+    """``lost_sync_writes`` -> ``lost sync writes``; the unit of a time goes to its value."""
+    return name.removesuffix("_ns").replace("_", " ")
+
+
+def fact_amount(name: str, value: Any) -> str:
+    """The value of the fact `name`: numbers with separators, times (``_ns``) with a unit."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value if isinstance(value, str) else compact(value)
+    if name.endswith("_ns"):
+        return duration_phrase(int(value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
 def event_phrase(event: Event) -> str:
@@ -110,7 +140,8 @@ def _appended(event: Appended) -> str:
 
 def _stopped(event: Stopped) -> str:
     words = f"process gone: {event.cause} (exit code {event.exit_code})"
-    return words + (f": {event.message}" if event.message else "")
+    # A halt was told by its own event; what the process prints about it is for machines.
+    return words + (f": {event.message}" if event.message and event.cause != "halt" else "")
 
 
 def _hit(event: HitPoint) -> str:

@@ -4,49 +4,71 @@
 const TYPE_COLOURS = ["ok", "fail", "info"];
 const THREADS_MAX = 60;
 const DENSE = 20000;
+const STACK_MAX = 6;
 
 // ---- faults: one row per kind, a box per fault -----------------------------------------------------------------
 
 function faultsPanel(bands, kinds) {
-  const ROW = 22;
-  const rows = kinds.filter((kind) => bands.some((band) => band.kind === kind));
-  const box = (band, pen) => {
+  const ROW = 19;
+  const rows = stackedRows(bands, kinds);
+  const box = (row, band, pen) => {
     const x = pen.x(band.start_us);
-    return { x, width: Math.max(3, pen.x(band.end_us) - x), y: rows.indexOf(band.kind) * ROW + 3 };
+    return { x, width: Math.max(3, pen.x(band.end_us) - x), y: row * ROW + 2 };
   };
   return {
     height: rows.length * ROW + 2,
     draw(pen) {
-      const { context, colour } = pen;
       drawGrid(pen);
-      for (const band of bands) {
-        if (band.end_us < pen.left || band.start_us > pen.right) continue;
-        const { x, width, y } = box(band, pen);
-        const struck = band.kind === "crash points";
-        const ink = struck ? colour.hit : colour["band-ink"];
-        context.globalAlpha = struck ? 1 : 0.28;
-        context.fillStyle = ink;
-        context.beginPath();
-        context.roundRect(x, y, width, ROW - 6, 3);
-        context.fill();
-        context.globalAlpha = 1;
-        if (!struck) {
-          const from = Math.max(x, GUTTER) + 6;
-          [`${band.label} ${band.target}`, band.label].some((text) => drawText(pen, text, from, y + 8.5, x + width - from - 4, colour.ink));
+      rows.forEach(({ kind, bands: inRow }, row) => {
+        for (const band of inRow) {
+          if (band.end_us >= pen.left && band.start_us <= pen.right) drawBand(pen, box(row, band, pen), band, kind);
         }
-      }
-      drawLabels(pen, rows.map((kind, row) => ({ y: row * ROW + 11.5, text: kind })));
+      });
+      drawLabels(pen, rows.map(({ name }, row) => ({ y: row * ROW + 10, text: name })));
     },
     find(x, y, pen) {
-      const hit = bands.findLast((band) => {
-        const place = box(band, pen);
-        return rows.indexOf(band.kind) === Math.floor(y / ROW) && x >= place.x - 3 && x <= place.x + place.width + 3;
+      const row = Math.floor(y / ROW);
+      const hit = rows[row] && rows[row].bands.findLast((band) => {
+        const place = box(row, band, pen);
+        return x >= place.x - 3 && x <= place.x + place.width + 3;
       });
       if (!hit) return null;
       const until = hit.end_us > hit.start_us ? ` to ${seconds(hit.end_us)} (${duration(hit.end_us - hit.start_us)})` : "";
       return [hit.label, hit.target, seconds(hit.start_us) + until];
     },
   };
+}
+
+// Faults of one kind may overlap: each takes the first row of its kind that is free. What finds no row any more shares
+// the last one.
+function stackedRows(bands, kinds) {
+  const rows = [];
+  for (const kind of kinds) {
+    const own = [];
+    for (const band of bands.filter((candidate) => candidate.kind === kind)) {
+      let row = own.find((candidate) => candidate.until <= band.start_us);
+      if (!row && own.length < STACK_MAX) own.push(row = { kind, name: own.length ? "" : kind, until: 0, bands: [] });
+      row = row || own.at(-1);
+      row.bands.push(band);
+      row.until = Math.max(row.until, band.end_us);
+    }
+    rows.push(...own);
+  }
+  return rows;
+}
+
+function drawBand(pen, { x, width, y }, band, kind) {
+  const { context, colour } = pen;
+  const struck = kind === "crash points";
+  context.globalAlpha = struck ? 1 : 0.28;
+  context.fillStyle = struck ? colour.hit : colour["band-ink"];
+  context.beginPath();
+  context.roundRect(x, y, width, 16, 3);
+  context.fill();
+  context.globalAlpha = 1;
+  if (struck) return;
+  const from = Math.max(x, GUTTER) + 6;
+  [`${band.label} ${band.target}`, band.label].some((text) => drawText(pen, text, from, y + 8.5, x + width - from - 4, colour.ink));
 }
 
 // ---- replicas: role and term, applied index, marks ---------------------------------------------------------------
@@ -83,7 +105,7 @@ function lanesPanel(lanes, findings) {
       });
       drawLabels(pen, lanes.flatMap((lane, number) => [
         { y: number * LANE + 16, text: lane.node + (groups ? ` · group ${lane.group}` : ""), bold: true },
-        { y: number * LANE + 38, text: appliedAt(lane.applied, pen.right) < 0 ? "down" : `applied ${appliedAt(lane.applied, pen.right).toLocaleString("en")}`, small: true },
+        { y: number * LANE + 38, text: `applied ${lastApplied(lane.applied, pen.right).toLocaleString("en")}`, small: true },
       ]));
     },
     find(x, y, pen) {
@@ -194,7 +216,7 @@ function drawMarks(pen, marks, y) {
   const taken = [];
   for (const wanted of LABELLED) {
     for (const [at, sign, label] of visible) {
-      if (sign === wanted) drawMarkLabel(pen, pen.x(at), y + 15, label, colour[SIGNS[sign].colour], taken);
+      if (sign === wanted && label) drawMarkLabel(pen, pen.x(at), y + 15, label, colour[SIGNS[sign].colour], taken);
     }
   }
 }
@@ -262,6 +284,13 @@ function appliedAt(applied, at) {
   return point < 0 ? -1 : applied[2 * point + 1];
 }
 
+// As `appliedAt`, and for a replica that is down what it had applied before.
+function lastApplied(applied, at) {
+  let point = lastBefore(applied, at);
+  while (point > 0 && applied[2 * point + 1] < 0) point--;
+  return point < 0 ? 0 : Math.max(0, applied[2 * point + 1]);
+}
+
 // ---- latencies: one point per operation, logarithmic --------------------------------------------------------------
 
 function latencyPanel(operations, bands) {
@@ -270,13 +299,14 @@ function latencyPanel(operations, bands) {
   let high = 0;
   for (let row = 0; row < operations.count; row++) {
     if (operations.process[row] === NEMESIS) continue;
-    const us = Math.max(1, operations.length[row]);
-    low = Math.min(low, us);
+    const us = operations.length[row];
+    if (us > 0) low = Math.min(low, us);
     high = Math.max(high, us);
   }
-  const floor = Math.floor(Math.log10(Math.min(low, high)));
-  const ceiling = Math.max(floor + 1, Math.ceil(Math.log10(high)));
-  const y = (us) => HEIGHT - 10 - ((Math.log10(Math.max(1, us)) - floor) / (ceiling - floor)) * (HEIGHT - 20);
+  // What took no time at all is drawn on the floor.
+  const floor = Number.isFinite(low) ? Math.floor(Math.log10(low)) : 0;
+  const ceiling = Math.max(floor + 1, Math.ceil(Math.log10(Math.max(1, high))));
+  const y = (us) => HEIGHT - 10 - ((Math.log10(Math.max(10 ** floor, us)) - floor) / (ceiling - floor)) * (HEIGHT - 20);
   const visible = (pen) => [firstAtLeast(operations.start, pen.left, operations.count), firstAtLeast(operations.start, pen.right, operations.count)];
   return {
     height: HEIGHT,
@@ -316,14 +346,23 @@ function decade(power) {
   return `${(10 ** size).toLocaleString("en")} ${unit}`;
 }
 
-// Faults as a shade behind, so that the eye can follow them down the page.
+// Faults as a shade behind, so that the eye can follow them down the page. Overlapping ones make one shade.
 function drawWash(pen, bands) {
   pen.context.fillStyle = pen.colour.band;
+  let from = 0;
+  let to = -1;
+  const paint = () => {
+    const x = Math.max(GUTTER, pen.x(from));
+    if (to > from) pen.context.fillRect(x, 0, pen.x(to) - x, pen.height);
+  };
   for (const band of bands) {
-    if (band.end_us <= band.start_us) continue;
-    const x = Math.max(GUTTER, pen.x(band.start_us));
-    pen.context.fillRect(x, 0, pen.x(band.end_us) - x, pen.height);
+    if (band.start_us > to) {
+      paint();
+      from = band.start_us;
+    }
+    to = Math.max(to, band.end_us);
   }
+  paint();
 }
 
 function drawPoints(pen, operations, from, to, y) {
