@@ -21,6 +21,7 @@ Rules learnt from measurement:
 from __future__ import annotations
 
 import atexit
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -56,7 +57,7 @@ _SCAN_RANGE = "SELECT key, value FROM kv WHERE key >= ? AND key < ? ORDER BY key
 _DISK_ERRORS = (apsw.Error, OSError, PageDamaged)
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, PageDamaged)
 
-_live: dict[int, SqliteStore] = {}
+_live: weakref.WeakValueDictionary[int, SqliteStore] = weakref.WeakValueDictionary()
 _template: list[bytes] = []
 
 

@@ -28,6 +28,7 @@ import hashlib
 import itertools
 import os
 import struct
+import weakref
 
 import apsw
 from crc32c import crc32c
@@ -107,7 +108,7 @@ class Opening:
 
 
 _numbers = itertools.count(1)
-_openings: dict[int, Opening] = {}
+_openings: weakref.WeakValueDictionary[int, Opening] = weakref.WeakValueDictionary()
 
 
 def _opening_of(name: str) -> tuple[Opening | None, str]:

@@ -452,7 +452,7 @@ def test_an_unsynced_entry_may_vanish(make_host):
     )
 
     assert seen[0] is None
-    assert set(seen) == {None, b"x"}
+    assert set(seen[1:]) == {None, b"x"}
 
 
 def test_a_rename_is_never_half(make_host):
@@ -466,7 +466,7 @@ def test_a_rename_is_never_half(make_host):
     seen = outcomes(make_host, prepare, lambda disk: (read(disk, "a"), disk.exists("a.tmp")))
 
     assert seen[0] == (b"old", True)
-    assert set(seen) == {(b"old", True), (b"new", False)}
+    assert set(seen[1:]) == {(b"old", True), (b"new", False)}
 
 
 def test_a_removed_file_may_come_back(make_host):
@@ -502,6 +502,7 @@ def test_a_swap_of_directories_keeps_a_whole_one(make_host):
     done = (("live", b"live.tmp"), ("live.backup", b"live"))
 
     assert seen[0] == (("live", b"live"), ("live.tmp", b"live.tmp"))
+    assert len(set(seen[1:])) == 4
     assert done in seen
     assert all(any(data for name, data in state if name != "live.tmp") for state in seen)
 

@@ -68,6 +68,8 @@ def test_a_missing_fsync_is_shown(disk):
     disk.fsync_dir("")
     assert disk.durable_by("a.tmp", 0, 1).durable
     disk.rename("a.tmp", "a")
+    disk.mkdir("other")
+    disk.fsync_dir("other")
     renamed = disk.durable_by("a", 0, 1)
     assert renamed.fsync > 0
     assert not renamed.durable

@@ -75,6 +75,7 @@ def test_a_clean_disk_has_an_empty_log(root):
         file.fsync()
     disk.rename("a", "b")
     disk.unlink("b")
+    file.write(0, b"nobody will miss this")
     disk.mkdir("d")
     disk.rmdir("d")
     assert log_size(root) > 0

@@ -351,3 +351,16 @@ def test_another_snapshot_starts_another_spool():
     target.spool_finish()
 
     assert target.load(10) == b"short"
+
+
+def test_a_transfer_may_start_again_with_other_bytes():
+    """Another leader's file of the same index replaces the longer one that was half received."""
+    long, short = open_files(SimDisk()), open_files(SimDisk())
+    write(long, 9)
+    write(short, 9, b"short")
+    target = open_files(SimDisk())
+    target.spool_write(9, 0, long.read(9, 0, 1000))
+    send(short, target, 9)
+    target.spool_finish()
+
+    assert target.load(9) == b"short"

@@ -76,7 +76,7 @@ def many_lives(count, deadly, monkeypatch):
         deaths += deadline.left == 0
     assert unraisable == []
     assert apsw.connections() == []
-    assert vfs._openings == {}
+    assert len(vfs._openings) == 0
     assert dead_calls == Counter()
     assert deaths == count
     return acknowledged
