@@ -55,7 +55,8 @@ class NodeConnection:
         Many calls may be open at once; a node takes them in the order in which they were made.
         """
         self._number += 1
-        data = frame(Ask(self._number, request))
+        number = self._number
+        data = frame(Ask(number, request))
         if len(data) > REQUEST_BYTES_MAX:
             return refused(
                 "InvalidArgument",
@@ -78,7 +79,7 @@ class NodeConnection:
                 return refused(
                     "Unavailable", "the client closed the line before the request was sent"
                 )
-        return await line.ask(self._number, data, deadline_s)
+        return await line.ask(number, data, deadline_s)
 
     def close(self) -> None:
         """Drop the line; calls still open end ``unknown``."""
@@ -113,6 +114,8 @@ class _Line(asyncio.Protocol):
 
     def __init__(self, node: str, hello: Hello) -> None:
         self.closed = False
+        self._why = ""
+        """Why it is closed."""
         self._node = node
         self._hello = hello
         self._reader = FrameReader()
@@ -123,9 +126,7 @@ class _Line(asyncio.Protocol):
         """Send the frame of request `number`, and wait."""
         assert self._transport is not None
         if self.closed:
-            return refused(
-                "Unavailable", f"{self._node} closed the line before the request was sent"
-            )
+            return refused("Unavailable", f"the request was not sent: {self._why}")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
         self._waiting[number] = future
@@ -167,9 +168,13 @@ class _Line(asyncio.Protocol):
 
     def _turned_away(self, word: Goodbye) -> None:
         self._end(refused("Unavailable", f"{self._node} turned this client away: {word.reason}"))
+        if self._transport is not None:
+            self._transport.close()
 
     def _end(self, reply: Reply) -> None:
-        self.closed = True
+        if not self.closed:
+            self.closed = True
+            self._why = reply.message
         for number in list(self._waiting):
             self._resolve(number, reply)
 

@@ -60,7 +60,9 @@ class WallTimeline:
         self.start_ns = time.monotonic_ns()
         """The CLOCK_MONOTONIC reading at which the run began."""
         self._tasks: dict[asyncio.Task[None], None] = {}
-        self._failed: asyncio.Future[None] | None = None
+        self._errors: list[BaseException] = []
+        """What went wrong beside main, in order."""
+        self._alarm: asyncio.Event | None = None
 
     def now_ns(self) -> int:
         """See `Timeline`."""
@@ -83,31 +85,44 @@ class WallTimeline:
     def run(self, main: Coroutine[Any, Any, None]) -> None:
         """Drive everything until `main` finishes; whatever any coroutine raises comes out.
 
-        Ctrl-C cancels `main` (its ``finally`` blocks run) and comes out as KeyboardInterrupt. Coroutines still
+        Several exceptions (one beside, and one while `main` undoes its work) come out as a group. Ctrl-C cancels `main` (its ``finally`` blocks run) and comes out as KeyboardInterrupt. Coroutines still
         open at the end are cancelled.
         """
         asyncio.run(self._drive(main))
 
     async def _drive(self, main: Coroutine[Any, Any, None]) -> None:
         loop = asyncio.get_running_loop()
-        self._failed = loop.create_future()
+        self._alarm = asyncio.Event()
         main_task = loop.create_task(main)
+        alarm_task = loop.create_task(self._alarm.wait())
         try:
-            await asyncio.wait({main_task, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({main_task, alarm_task}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _cancelled([main_task, *self._tasks])
-        if self._failed.done():
-            self._failed.result()
-        main_task.result()
+            await _cancelled([alarm_task, main_task, *self._tasks])
+            _raise_all([*self._errors, *_errors_of(main_task)])
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
-        error = None if task.cancelled() else task.exception()
-        if error is not None and self._failed is not None and not self._failed.done():
-            self._failed.set_exception(error)
+        errors = _errors_of(task)
+        if errors and self._alarm is not None:
+            self._errors += errors
+            self._alarm.set()
 
 
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+def _errors_of(task: asyncio.Task[None]) -> list[BaseException]:
+    error = None if task.cancelled() else task.exception()
+    return [] if error is None else [error]
+
+
+def _raise_all(errors: list[BaseException]) -> None:
+    """Raise one error as it is, several as a group, none not at all."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise BaseExceptionGroup("several coroutines of the run failed", errors)
+
+
+async def _cancelled(tasks: list[asyncio.Task[Any]]) -> None:
     """Cancel the tasks that are open and wait until they have ended."""
     for task in tasks:
         if not task.done():
