@@ -7,7 +7,7 @@ happens to nodes and networks is no error: it is a `Reply`, an operation of type
 
 from __future__ import annotations
 
-__all__ = ["GeneratorFailed", "HarnessError", "RunStuck", "UserMistake"]
+__all__ = ["GeneratorFailed", "HarnessError", "RunFailed", "RunStuck", "UserMistake"]
 
 
 class HarnessError(Exception):
@@ -25,6 +25,13 @@ class GeneratorFailed(HarnessError):
     """A generator raised, or handed out something that is no operation.
 
     The text lists every problem.
+    """
+
+
+class RunFailed(HarnessError):
+    """A run could not be carried out, and nothing is known about the system under test.
+
+    The text says why in one line; the tail of a node's log may follow. Exit code 255.
     """
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.client import Nemesis
 from nemesis.crash_replay import CrashReplayNemesis, crash_replay
+from nemesis.exact import ExactNemesis
 from nemesis.package import Package
 from nemesis.partition import PartitionNemesis, partition
 from nemesis.process import ProcessNemesis, kill, pause, power
 from nemesis.snapshot import SnapshotNemesis, snapshot
 
-__all__ = ["NEMESES", "OPERATIONS"]
+__all__ = ["EVERY", "NEMESES", "OPERATIONS"]
 
 NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
     "crash-replay": crash_replay,
@@ -23,12 +25,30 @@ NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
 }
 """Name -> factory; options are `nodes` and, where a nemesis has a pace, `interval_s`."""
 
-OPERATIONS = frozenset(
-    {
-        *CrashReplayNemesis.fs,
-        *PartitionNemesis.fs,
-        *ProcessNemesis.fs,
-        *SnapshotNemesis.fs,
-    }
+EVERY: tuple[Callable[[], Nemesis], ...] = (
+    CrashReplayNemesis,
+    ExactNemesis,
+    PartitionNemesis,
+    ProcessNemesis,
+    SnapshotNemesis,
 )
-"""Everything that an exact fault of a scenario file may ask for."""
+"""What acts; together they understand all of `OPERATIONS`."""
+
+OPERATIONS: dict[str, frozenset[str]] = {
+    "arm": frozenset({"crash-points"}),
+    "await-exit": frozenset(),
+    "crash-point": frozenset({"crash-points", "kill", "power", "inspect"}),
+    "disarm": frozenset({"crash-points"}),
+    "dump": frozenset({"disk-dump"}),
+    "heal": frozenset({"cut"}),
+    "kill": frozenset({"kill"}),
+    "partition": frozenset({"cut"}),
+    "pause": frozenset({"pause"}),
+    "power-loss": frozenset({"power"}),
+    "resume": frozenset(),
+    "snapshot": frozenset({"inspect"}),
+    "start": frozenset(),
+    "start-partition": frozenset({"cut"}),
+    "stop-partition": frozenset({"cut"}),
+}
+"""Everything that an exact fault of a scenario file may ask for, and what its world must be able to do."""

@@ -56,7 +56,9 @@ def compose(packages: Sequence[Package]) -> Package:
     return Package(
         name=",".join(package.name for package in packages),
         nemesis=Composed([package.nemesis for package in packages]),
-        generator=any_of(*[package.generator for package in packages if package.generator is not None]),
+        generator=any_of(
+            *[package.generator for package in packages if package.generator is not None]
+        ),
         final_generator=[
             package.final_generator for package in packages if package.final_generator is not None
         ],

@@ -1,7 +1,8 @@
 """Process faults: kill, power loss and pause, each a short story with its way back.
 
-``kill``, ``power-loss`` and ``pause`` strike the drawn nodes, wait as long as the schedule drew, and bring them back;
-``start`` starts every node that is down and ``resume`` continues every one, for the end of a run.
+``kill``, ``power-loss`` and ``pause`` strike the drawn nodes, wait as long as the schedule drew, and bring them back; without a
+`duration_ns`, as in scenario files, they leave them as they are. ``start`` and ``resume`` bring back the targets that need it; with no
+targets they mean every node, for the end of a run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from cluster.worlds.world import World
 from harness.generator import SECOND_NS, Context, Generatorish, nemesis, stagger
 from harness.operation import Operation
 from nemesis.package import Package
-from nemesis.targets import resolve, shuffled
+from nemesis.targets import resolve, resolve_all, shuffled
 
 __all__ = ["ProcessNemesis", "kill", "pause", "power"]
 
@@ -36,14 +37,19 @@ class ProcessNemesis:
             "resume": (None, world.resume),
         }[operation.f]
         value = operation.value or {}
-        targets = list(world.nodes)
-        if strike is not None:
+        if value.get("targets"):
+            targets = await resolve_all(world, value["targets"], world.nodes)
+        elif strike is not None:
             targets = await resolve(world, value["target"], value["order"])
+        else:
+            targets = list(world.nodes)
+        if strike is not None:
             for node in targets:
                 await strike(node)
-            await world.sleep(value["duration_ns"])
-        for node in targets:
-            await back(node)
+            await world.sleep(value.get("duration_ns", 0))
+        if strike is None or "duration_ns" in value:
+            for node in targets:
+                await back(node)
         return operation.completed("info", {**value, "nodes": targets})
 
     async def undo(self, world: World) -> None:

@@ -1,7 +1,8 @@
 """Whom a fault hits: words for sets of nodes, resolved at the moment of the fault.
 
-`one`, `minority`, `majority`, `all`, `leader`, `follower`; or a list of names. The draw is made by the
-schedule and travels in the operation, so that resolving needs no randomness and a replay hits the same nodes.
+`one`, `minority`, `majority`, `all`, `leader`, `follower`. The draw is made by the schedule and travels in the
+operation, so that resolving needs no randomness and a replay hits the same nodes. A scenario file has a list instead, of names
+and of these words; it also knows `down`, the nodes whose process is gone.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Sequence
 from cluster.worlds.world import World
 from harness.generator import Context
 
-__all__ = ["TARGETS", "leader_of", "resolve", "shuffled"]
+__all__ = ["DOWN", "TARGETS", "leader_of", "resolve", "resolve_all", "shuffled"]
 
 TARGETS = ("one", "minority", "majority", "all", "leader", "follower")
+DOWN = "down"
 
 
 def shuffled(context: Context, nodes: Sequence[str]) -> list[str]:
@@ -47,3 +49,16 @@ async def resolve(world: World, target: str, order: Sequence[str]) -> list[str]:
         return [next(node for node in order if node != leader)]
     sizes = {"one": 1, "minority": (count - 1) // 2, "majority": count // 2 + 1, "all": count}
     return list(order[: max(1, sizes[target])])
+
+
+async def resolve_all(world: World, targets: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Return the nodes that the names and words of `targets` mean now, each once, in order of the world's nodes."""
+    meant: list[str] = []
+    for target in targets:
+        if target in world.nodes:
+            meant.append(target)
+        elif target == DOWN:
+            meant += [node for node in world.nodes if not world.running(node)]
+        else:
+            meant += await resolve(world, target, order)
+    return [node for node in world.nodes if node in meant]

@@ -76,17 +76,17 @@ class _Load(msgspec.Struct, frozen=True):
         process = context.some_free_process()
         if process is None:
             return PENDING
+        value: Any
         place, percent = context.random.below(len(self.keys)), context.random.below(100)
-        key = self.keys[place]
-        if percent < self.read_percent:
-            f, value, left = "read", None, self
-        else:
+        f, value, left = "read", None, self
+        if percent >= self.read_percent:
+            f, value = "write", self.number
             left = msgspec.structs.replace(self, number=self.number + 1)
             if percent < self.read_percent + self.cas_percent:
                 f, value = "cas", [self.seen[place], self.number]
-            else:
-                f, value = "write", self.number
-        operation = Operation(time_ns=context.time_ns, process=process, f=f, value=[key, value])
+        operation = Operation(
+            time_ns=context.time_ns, process=process, f=f, value=[self.keys[place], value]
+        )
         return operation, left
 
     def update(self, context: Context, event: Operation) -> Generator:

@@ -27,7 +27,18 @@ from harness.checkers.durability import Durability
 from harness.checkers.registry_model import RegistryModel
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.stats import Stats
-from harness.generator import NOTHING, SECOND_NS, Context, Generatorish, clients, generator, nemesis, once, phases, sleep
+from harness.generator import (
+    NOTHING,
+    SECOND_NS,
+    Context,
+    Generatorish,
+    clients,
+    generator,
+    nemesis,
+    once,
+    phases,
+    sleep,
+)
 from harness.operation import Operation
 from harness.test import Workload
 from workloads.leader_line import LeaderLine
@@ -44,11 +55,12 @@ POISONS = ("none", "none", "rollback", "collision-less", "collision-equal", "col
 """What the end of a run may be; a draw picks one."""
 
 
-
 class RegistryClient:
     """Asks the inspection port to register, and clients' ordinary requests."""
 
-    def __init__(self, line: LeaderLine | None = None, world: World | None = None, process: int = 0) -> None:
+    def __init__(
+        self, line: LeaderLine | None = None, world: World | None = None, process: int = 0
+    ) -> None:
         self._line = line
         self._world = world
         self._process = process
@@ -114,7 +126,9 @@ def _complete(operation: Operation, reply: Reply, node: str) -> Operation:
             return operation.completed("ok", node=node)
         done = {"index": reply.value["index"], "decision": reply.value["decision"]}
         return operation.completed("ok", {**operation.value, **done}, node=node)
-    return operation.completed("fail" if reply.definite else "info", error=f"{reply.code}: {reply.message}", node=node)
+    return operation.completed(
+        "fail" if reply.definite else "info", error=f"{reply.code}: {reply.message}", node=node
+    )
 
 
 def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,14 +192,22 @@ def _poison(options: Mapping[str, Any]) -> Generatorish:
     return phases(
         clients(once(_registration("register", dek, first, 5))),
         clients(once(_registration("propose_raw", dek, writer, epoch))),
-        nemesis([sleep(2 * second_ns), {"f": "start"}, sleep(2 * second_ns), {"f": "start"}, sleep(second_ns)]),
+        nemesis(
+            [
+                sleep(2 * second_ns),
+                {"f": "start"},
+                sleep(2 * second_ns),
+                {"f": "start"},
+                sleep(second_ns),
+            ]
+        ),
     )
 
 
 def workload(options: Mapping[str, Any]) -> Workload:
     """Return the workload. Options: `poison` (none, rollback, collision-less, -equal, -greater), `deks`, `put_percent`."""
     poison = str(options["poison"])
-    expected = "" if poison == "none" else poison.split("-")[0]
+    expected = "" if poison == "none" else poison.split("-", maxsplit=1)[0]
     load = _Load(options)
     return Workload(
         name="registry",
@@ -193,7 +215,15 @@ def workload(options: Mapping[str, Any]) -> Workload:
         generator=generator(load.operation),
         final_generator=once({"f": "read-rows"}),
         epilogue=generator(_poison(options)),
-        checkers=(RegistryModel(), Durability(), Agreement(), RestartLoop(), Availability(), CrashFacts(), Stats(("propose_raw", "write"))),
+        checkers=(
+            RegistryModel(),
+            Durability(),
+            Agreement(),
+            RestartLoop(),
+            Availability(),
+            CrashFacts(),
+            Stats(("propose_raw", "write")),
+        ),
         stimuli={"registrations_committed": 1},
         options={**options, "expect_halt": expected, "writers": [*load.writers, COLLIDING[1]]},
     )

@@ -48,7 +48,9 @@ def dump_disk(disk: Disk) -> dict[str, Any]:
 
 
 def _dump_group(disk: SimDisk, root: str) -> dict[str, Any]:
-    leftovers = [path for path, _ in _files(disk, root) if any(part in path for part in _UNFINISHED)]
+    leftovers = [
+        path for path, _ in _files(disk, root) if any(part in path for part in _UNFINISHED)
+    ]
     report: dict[str, Any] = {"unfinished": leftovers}
     for part, read in (("log", _dump_log), ("snapshots", _dump_snapshots), ("store", _dump_store)):
         try:
@@ -91,7 +93,9 @@ def _dump_store(disk: SimDisk, root: str) -> dict[str, Any]:
     stored = store.scan(b"")
     report = {
         "applied": store.applied_index(),
-        "rows": {key.hex(): value.hex() for key, value in stored if key.startswith(REGISTRY_PREFIX)},
+        "rows": {
+            key.hex(): value.hex() for key, value in stored if key.startswith(REGISTRY_PREFIX)
+        },
         "state_hash": StateHash(stored).value(),
     }
     store.close()

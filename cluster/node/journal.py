@@ -19,7 +19,6 @@ import msgspec
 from cluster.probe import Probe
 from cluster.raft.messages import Entry, HardState, SnapshotMeta
 from cluster.storage.disk import Disk
-
 from cluster.storage.wal import LogDamaged, WriteAheadLog
 
 __all__ = ["Journal", "Recovered"]
@@ -51,8 +50,10 @@ class Journal:
         self._log = log
         self._state = recovered.hard_state
         self._snapshot = recovered.snapshot
-        self._highest = recovered.entries[-1].index if recovered.entries else recovered.snapshot.index
-        self._last_index = {segment: self._highest for segment in log.segments[:-1]}
+        self._highest = (
+            recovered.entries[-1].index if recovered.entries else recovered.snapshot.index
+        )
+        self._last_index = dict.fromkeys(log.segments[:-1], self._highest)
         """Highest entry index in each segment that is not the current one (an upper bound after a restart)."""
 
     @classmethod
@@ -65,10 +66,16 @@ class Journal:
         for kind, payload in records:
             if kind == ENTRY:
                 index, term = _ENTRY_HEAD.unpack_from(payload)
-                _put(directory, entries, Entry(index=index, term=term, data=payload[_ENTRY_HEAD.size :]))
+                _put(
+                    directory,
+                    entries,
+                    Entry(index=index, term=term, data=payload[_ENTRY_HEAD.size :]),
+                )
             elif kind == STATE:
                 term, commit = _ENTRY_HEAD.unpack_from(payload)
-                state = HardState(term=term, vote=payload[_ENTRY_HEAD.size :].decode(), commit=commit)
+                state = HardState(
+                    term=term, vote=payload[_ENTRY_HEAD.size :].decode(), commit=commit
+                )
             elif kind in (SNAPSHOT, RESET):
                 meta = msgspec.msgpack.decode(payload, type=SnapshotMeta)
                 if meta.index >= snapshot.index:
@@ -76,7 +83,9 @@ class Journal:
                 if kind == RESET:
                     entries.clear()
             else:
-                raise LogDamaged(directory, 0, f"unknown record kind {kind}: a newer version wrote it")
+                raise LogDamaged(
+                    directory, 0, f"unknown record kind {kind}: a newer version wrote it"
+                )
         recovered = Recovered(
             hard_state=state, snapshot=snapshot, entries=entries, torn_bytes=log.torn_bytes
         )
@@ -140,5 +149,7 @@ def _put(directory: str, entries: list[Entry], entry: Entry) -> None:
     if entries and entry.index <= entries[-1].index:
         del entries[max(0, entry.index - entries[0].index) :]
     if entries and entry.index != entries[-1].index + 1:
-        raise LogDamaged(directory, 0, f"the log jumps from entry {entries[-1].index} to {entry.index}")
+        raise LogDamaged(
+            directory, 0, f"the log jumps from entry {entries[-1].index} to {entry.index}"
+        )
     entries.append(entry)

@@ -26,7 +26,13 @@ __all__ = ["Node"]
 class Node:
     """A running node. `open` is the only way in; afterwards call `work` once things were put in."""
 
-    def __init__(self, config: NodeConfig, replicas: dict[int, Replica], outbox: Outbox, release: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        replicas: dict[int, Replica],
+        outbox: Outbox,
+        release: Callable[[], None],
+    ) -> None:
         self.config = config
         self.replicas = replicas
         self._release = release

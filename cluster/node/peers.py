@@ -47,7 +47,9 @@ def check_peers(disk: Disk, directory: str, expected: Peers, probe: Probe) -> No
     found = msgspec.json.decode(file.read(0, file.size()), type=Peers)
     file.close()
     if found.node != expected.node:
-        raise WrongDisk(f"this is the data directory of {found.node}, and {expected.node} was started on it")
+        raise WrongDisk(
+            f"this is the data directory of {found.node}, and {expected.node} was started on it"
+        )
     if found.voters != expected.voters:
         raise WrongDisk(
             f"this data directory knows the peers {', '.join(found.voters)}, "

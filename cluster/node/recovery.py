@@ -58,7 +58,8 @@ def open_group(
     now_ns: int,
 ) -> Opened:
     """Recover one group. Raises WrongDisk, LogDamaged, SnapshotUnusable, StoreRefused, UnsupportedStoreForWriterRegistry,
-    RaftInvariantBroken: refused to start; LogFailed, StoreFailed, OSError: the disk failed."""
+    RaftInvariantBroken: refused to start; LogFailed, StoreFailed, OSError: the disk failed.
+    """
     root = f"g{group}"
     if config.store == "memory":
         # Asked before anything is touched: a refused start leaves the disk as it was (B-S2).
@@ -68,10 +69,20 @@ def open_group(
     journal = Journal.open(disk, f"{root}/wal", probe, config.wal_segment_bytes)
     shelf = Shelf(SnapshotFiles(disk, f"{root}/snap", probe))
     recovered = journal.recovered
-    base = _newest_snapshot(shelf, recovered.snapshot, recovered.entries[0].index if recovered.entries else 0)
+    base = _newest_snapshot(
+        shelf, recovered.snapshot, recovered.entries[0].index if recovered.entries else 0
+    )
     shelf.put(base)
     directory = StoreDirectory(disk, f"{root}/store", probe)
-    machine, have, restored = _open_store(config, group, directory, shelf, base, parts, probe)
+    machine, have, restored = _open_store(
+        config=config,
+        group=group,
+        directory=directory,
+        shelf=shelf,
+        base=base,
+        parts=parts,
+        probe=probe,
+    )
     entries = [entry for entry in recovered.entries if entry.index > base.index]
     make_raft = parts.raft or Raft
     raft = make_raft(
@@ -144,7 +155,9 @@ def _newest_snapshot(shelf: Shelf, recorded: SnapshotMeta, first_entry: int) -> 
     """
     if recorded.index == 0:
         return NO_SNAPSHOT
-    failure: SnapshotUnusable = SnapshotMissing(f"the log names a snapshot at {recorded.index}; its files are gone")
+    failure: SnapshotUnusable = SnapshotMissing(
+        f"the log names a snapshot at {recorded.index}; its files are gone"
+    )
     for index in sorted(shelf.files.indexes(), reverse=True):
         if index > recorded.index:
             continue
@@ -159,6 +172,7 @@ def _newest_snapshot(shelf: Shelf, recorded: SnapshotMeta, first_entry: int) -> 
 
 
 def _open_store(
+    *,
     config: NodeConfig,
     group: int,
     directory: StoreDirectory,

@@ -33,7 +33,9 @@ from cluster.trace import Appended, Committed, Halted, RoleChanged
 
 __all__ = ["NodeHalted", "Outbox", "Replica"]
 
-_LOST_PLACE = unknown("Unavailable", "the entry lost its place in this node's log; others may hold it")
+_LOST_PLACE = unknown(
+    "Unavailable", "the entry lost its place in this node's log; others may hold it"
+)
 
 READ_TIMEOUT_NS = 10_000_000_000
 """A read whose request or answer between nodes was lost is given up after this time."""
@@ -49,7 +51,9 @@ class NodeHalted(Exception):
 
     exit_code = 78
 
-    def __init__(self, *, group: int, index: int, opcode: int, error_class: str, message: str) -> None:
+    def __init__(
+        self, *, group: int, index: int, opcode: int, error_class: str, message: str
+    ) -> None:
         super().__init__(f"group {group} halted at entry {index}: {error_class}: {message}")
         self.group = group
         self.index = index
@@ -134,10 +138,22 @@ class Replica:
     ) -> Replica:
         """Recover group `group` from `disk` and replay. Raises NodeHalted and the refusals of `recovery`."""
         opened = open_group(
-            config=config, group=group, disk=disk, parts=parts, probe=probe, below=below, now_ns=now_ns
+            config=config,
+            group=group,
+            disk=disk,
+            parts=parts,
+            probe=probe,
+            below=below,
+            now_ns=now_ns,
         )
         replica = cls(
-            config=config, group=group, disk=disk, parts=parts, probe=probe, outbox=outbox, opened=opened
+            config=config,
+            group=group,
+            disk=disk,
+            parts=parts,
+            probe=probe,
+            outbox=outbox,
+            opened=opened,
         )
         try:
             replica.work(now_ns)
@@ -231,7 +247,9 @@ class Replica:
             self._due_reads.append((state.index, state.request))
         for request in ready.lost_reads:
             if self._reads.pop(request, None) is not None:
-                self._outbox.complete(request, refused("Unavailable", "no leader confirms the read now"))
+                self._outbox.complete(
+                    request, refused("Unavailable", "no leader confirms the read now")
+                )
         if self._due_reads:
             self._answer_reads()
 
@@ -294,7 +312,9 @@ class Replica:
         elif outcome.error_class:
             reply = refused(outcome.error_class, outcome.message)
         else:
-            reply = ok({"index": entry.index, "decision": outcome.decision, "result": outcome.result})
+            reply = ok(
+                {"index": entry.index, "decision": outcome.decision, "result": outcome.result}
+            )
         self._outbox.complete(request, reply)
 
     def _halt(self, entry: Entry, outcome: Outcome) -> None:
@@ -347,7 +367,9 @@ class Replica:
             if now_ns - asked_ns < READ_TIMEOUT_NS:
                 return
             del self._reads[request]
-            self._outbox.complete(request, unknown("DeadlineExceeded", "the leader did not confirm the read"))
+            self._outbox.complete(
+                request, unknown("DeadlineExceeded", "the leader did not confirm the read")
+            )
 
     def _abandon_proposals(self) -> None:
         for _, request in self._proposals.values():

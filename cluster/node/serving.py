@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Serving"]
 
 
+_Call = Callable[["Replica", int, dict[str, Any], int], Reply | None]
+
+
 class Serving:
     """Serves requests on the replicas of one node."""
 
@@ -35,6 +38,17 @@ class Serving:
         self._config = config
         self._replicas = replicas
         self._outbox = outbox
+        self._calls: dict[str, _Call] = {
+            "kv": self._kv,
+            "get": self._get,
+            "status": self._status,
+            "inspect.state": self._inspect,
+            "inspect.register": self._register,
+            "inspect.propose_raw": self._propose_raw,
+            "inspect.snapshot": self._snapshot,
+            "crash.arm": self._arm,
+            "crash.disarm": self._disarm,
+        }
 
     def request(self, number: int, request: Request, now_ns: int) -> None:
         """Take request `number`; its reply comes through the outbox, now or later."""
@@ -50,22 +64,28 @@ class Serving:
             except TooManyInFlight as error:
                 reply = refused("Unavailable", str(error))
             except (KeyError, OverflowError, TypeError, ValueError) as error:
-                reply = refused("InvalidArgument", f"{request.kind}: {type(error).__name__}: {error}")
+                reply = refused(
+                    "InvalidArgument", f"{request.kind}: {type(error).__name__}: {error}"
+                )
         if reply is not None:
             self._outbox.complete(number, reply)
 
-    def _dispatch(self, replica: Replica, number: int, request: Request, now_ns: int) -> Reply | None:
+    def _dispatch(
+        self, replica: Replica, number: int, request: Request, now_ns: int
+    ) -> Reply | None:
         kind = request.kind
         if kind.startswith("admin."):
             return self._admin(replica, kind.removeprefix("admin."))
-        call = _CALLS.get(kind)
+        call = self._calls.get(kind)
         if call is None:
-            return refused("InvalidArgument", f"no request {kind!r}; there are {', '.join(_CALLS)}")
+            return refused(
+                "InvalidArgument", f"no request {kind!r}; there are {', '.join(self._calls)}"
+            )
         if kind.startswith("inspect.") and not self._config.inspection:
             return refused("PermissionDenied", "this node was started without inspection")
         if kind.startswith("crash.") and not self._config.crash_points:
             return refused("PermissionDenied", "this node was started without crash points")
-        return call(self, replica, number, request.body, now_ns)
+        return call(replica, number, request.body, now_ns)
 
     def state(self, group: int) -> dict[str, Any]:
         """Live state O6 of one group; plain data."""
@@ -125,7 +145,9 @@ class Serving:
     def _inspect(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
         return ok(self.state(replica.group))
 
-    def _register(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply | None:
+    def _register(
+        self, replica: Replica, number: int, body: dict[str, Any], now_ns: int
+    ) -> Reply | None:
         """Propose a registration that the leader's check lets pass (specification, head: "Who may register")."""
         registration = Registration(
             dek_id=int(body["dek_id"]),
@@ -140,7 +162,9 @@ class Serving:
         replica.propose(number, encode_entry(number, payload), now_ns)
         return None
 
-    def _propose_raw(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
+    def _propose_raw(
+        self, replica: Replica, number: int, body: dict[str, Any], now_ns: int
+    ) -> None:
         payload = body["payload"]
         replica.propose(number, encode_entry(number, bytes.fromhex(payload)), now_ns)
 
@@ -159,18 +183,3 @@ class Serving:
     def _disarm(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
         replica.probe.disarm()
         return ok()
-
-
-_Call = Callable[[Serving, "Replica", int, dict[str, Any], int], Reply | None]
-
-_CALLS: dict[str, _Call] = {
-    "kv": Serving._kv,
-    "get": Serving._get,
-    "status": Serving._status,
-    "inspect.state": Serving._inspect,
-    "inspect.register": Serving._register,
-    "inspect.propose_raw": Serving._propose_raw,
-    "inspect.snapshot": Serving._snapshot,
-    "crash.arm": Serving._arm,
-    "crash.disarm": Serving._disarm,
-}

@@ -91,7 +91,12 @@ def install_received(replica: Replica, meta: SnapshotMeta) -> None:
     )
     replica.machine.hlc_ceiling_ms = header.hlc_ceiling_ms
     replica.machine.set_durable_applied_index(meta.index)
-    save_peers(replica.disk, f"g{replica.group}", Peers(node=replica.config.name, voters=meta.voters), probe)
+    save_peers(
+        replica.disk,
+        f"g{replica.group}",
+        Peers(node=replica.config.name, voters=meta.voters),
+        probe,
+    )
     probe.reach("inst.peers_saved")
     replica.shelf.put(meta)
     replica.snapshot_index = meta.index

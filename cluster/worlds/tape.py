@@ -16,9 +16,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 
-__all__ = ["Stream", "Tape"]
+__all__ = ["FRACTION_STEPS", "Stream", "Tape"]
 
-_FRACTION_STEPS = 1 << 53
+FRACTION_STEPS = 1 << 53
+"""A fraction is a draw below this, divided by it."""
 
 
 class Stream:
@@ -48,7 +49,7 @@ class Stream:
 
     def fraction(self) -> float:
         """Draw a float in [0, 1)."""
-        return self.below(_FRACTION_STEPS) / _FRACTION_STEPS
+        return self.below(FRACTION_STEPS) / FRACTION_STEPS
 
     def chance(self, probability: float) -> bool:
         """Draw True with `probability`."""

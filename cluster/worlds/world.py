@@ -102,7 +102,8 @@ class World(Timeline, Protocol):
 
     async def arm(self, node: str, order: CrashOrder) -> None:
         """Arm a crash point. Orders die with the process; one given to a node that is down holds from its
-        next start on, recovery included. Raises UnknownCrashPoint."""
+        next start on, recovery included. Raises UnknownCrashPoint.
+        """
 
     async def disarm(self, node: str) -> None:
         """Forget every order of the node that has not struck."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from cluster.worlds.errors import WorldFailed
 from cluster.worlds.local.world import LocalOptions, LocalWorld
 from cluster.worlds.tape import Tape
 from harness.campaign.outcome import Finished, conclude, final_state
 from harness.campaign.plan import Plan, make_plan
 from harness.checkers.raft_invariants import RaftChecker
+from harness.errors import RunFailed
 from harness.history import Journal
 from harness.interpreter import run as interpret
 from harness.scenario import Scenario, dump_scenario
@@ -21,7 +23,7 @@ __all__ = ["execute"]
 def execute(scenario: Scenario, folder: RunFolder) -> Finished:
     """Run `scenario` on processes whose files lie in `folder`; the history is written while the run goes on.
 
-    Raises WorldFailed when the cluster does not come up, with the tail of a node's log.
+    Raises RunFailed when the cluster does not come up, with the tail of a node's log.
     """
     tape = Tape(scenario.seed)
     plan = make_plan(scenario, tape)
@@ -32,14 +34,17 @@ def execute(scenario: Scenario, folder: RunFolder) -> Finished:
     state: dict[str, Any] = {}
     with folder.open_history() as file:
         journal = Journal(file, time.monotonic_ns)
-        world.run(_main(plan, world, journal, tape, state))
+        try:
+            world.run(_main(plan, world, journal, tape, state))
+        except WorldFailed as failure:
+            raise RunFailed(str(failure)) from failure
     return conclude(
-        plan,
-        journal,
-        world.trace(),
-        state,
-        RaftChecker(),
-        tape.draws(),
+        plan=plan,
+        journal=journal,
+        trace=world.trace(),
+        state=state,
+        raft=RaftChecker(),
+        draws=tape.draws(),
         fingerprint="",
         duration_ns=world.now_ns(),
     )

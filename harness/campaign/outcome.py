@@ -43,6 +43,7 @@ def environment() -> dict[str, str]:
 
 
 def conclude(
+    *,
     plan: Plan,
     journal: Journal,
     trace: Sequence[Event],
@@ -97,9 +98,7 @@ async def final_state(world: World, groups: int) -> dict[str, dict[str, Any]]:
 
 
 def keep(finished: Finished, folder: RunFolder) -> None:
-    """Write everything that says what happened into `folder`, results last but the report: with them the run counts."""
-    from reports.page import ReportData, render  # the page needs jinja2, which most runs of a search do not
-
+    """Write everything that says what happened into `folder`; results come last: with them the run counts."""
     folder.write_scenario(dump_scenario(finished.scenario))
     if not folder.history.exists():
         journal = Journal(folder.open_history())
@@ -109,7 +108,3 @@ def keep(finished: Finished, folder: RunFolder) -> None:
     folder.write_trace(finished.trace)
     folder.write_tape(finished.draws)
     folder.write_results(finished.results)
-    data = ReportData(
-        results=finished.results, history=finished.history, trace=finished.trace
-    )
-    folder.report.write_text(render(data), encoding="utf-8")

@@ -7,7 +7,7 @@ the nodes here and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,11 +18,12 @@ from cluster.node.config import NodeConfig
 from cluster.worlds.sim.network import LinkModel
 from cluster.worlds.sim.world import SimOptions
 from cluster.worlds.tape import Stream, Tape
-from harness.generator import SECOND_NS, sleep
-from harness.scenario import Scenario
+from harness.generator import SECOND_NS, nemesis, sleep
+from harness.scenario import FaultEntry, Scenario
 from harness.test import Test, arrange, exact_faults
-from nemesis.catalogue import NEMESES
-from nemesis.package import Package, compose
+from nemesis.catalogue import EVERY, NEMESES, OPERATIONS
+from nemesis.exact import crash_order
+from nemesis.package import Composed, Package, compose
 from nemesis.process import kill
 from workloads.catalogue import WORKLOADS
 
@@ -62,7 +63,10 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     options = offer.swarm(draw, options)
     workload = offer.make(options)
     names = scenario.nemesis or _enabled(draw, offer.nemeses)
-    faults = _compose(names, {"nodes": nodes, **scenario.options})
+    if scenario.faults:
+        names, faults = [], _exactly(scenario.faults)
+    else:
+        faults = _compose(names, {"nodes": nodes, **scenario.options})
     test = Test(
         name=scenario.name or scenario.workload,
         workload=scenario.workload,
@@ -84,7 +88,10 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
         stimuli={**workload.stimuli, **scenario.stimuli},
         time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
     )
-    drawn = {"nemesis": list(names), **{key: value for key, value in options.items() if key != "nodes"}}
+    drawn = {
+        "nemesis": list(names),
+        **{key: value for key, value in options.items() if key != "nodes"},
+    }
     return Plan(
         scenario=scenario,
         test=test,
@@ -121,7 +128,23 @@ def _compose(names: list[str] | tuple[str, ...], options: Mapping[str, Any]) -> 
     return compose([*packages, restart])
 
 
-def _node_config(scenario: Scenario, options: Mapping[str, Any], nodes: tuple[str, ...]) -> NodeConfig:
+def _exactly(entries: Sequence[FaultEntry]) -> Package:
+    """The package of a scenario's exact faults. Raises UserMistake for an ``arm`` that makes no sense."""
+    for entry in entries:
+        if entry.f == "arm":
+            crash_order(entry.value)
+    return Package(
+        name="exact",
+        nemesis=Composed([make() for make in EVERY]),
+        generator=None,
+        final_generator=nemesis([{"f": "heal"}, {"f": "disarm"}]),
+        needs=frozenset().union(*[OPERATIONS[entry.f] for entry in entries]),
+    )
+
+
+def _node_config(
+    scenario: Scenario, options: Mapping[str, Any], nodes: tuple[str, ...]
+) -> NodeConfig:
     timing = TIMING_MS[scenario.world]
     return NodeConfig(
         name="",

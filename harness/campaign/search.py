@@ -19,21 +19,21 @@ import msgspec
 
 from harness.campaign.simulate import simulate
 from harness.checkers.checker import Valid, merge_valid
-from harness.errors import HarnessError
+from harness.errors import RunFailed
 from harness.scenario import Scenario
 
-__all__ = ["Brief", "NotDeterministic", "Search", "search", "sum_facts"]
+__all__ = ["Brief", "NotDeterministic", "Search", "amount_of", "search", "sum_facts"]
 
 CHUNK_SEEDS = 4
 RECHECK_EVERY = 100
 _NOT_SUMMED = ("latency_ns", "ok_fraction")
 
 
-class NotDeterministic(HarnessError):
+class NotDeterministic(RunFailed):
     """The same seed gave two different runs: nothing that this simulator says can be trusted until that is mended."""
 
 
-class WorkerDied(HarnessError):
+class WorkerDied(RunFailed):
     """A worker process ended while it ran the seeds that the message names."""
 
 
@@ -91,7 +91,7 @@ def search(
     for brief in briefs:
         sum_facts(facts, brief.facts)
         for name, value in brief.facts.items():
-            seeds_with[name] = seeds_with.get(name, 0) + (_amount(value) > 0)
+            seeds_with[name] = seeds_with.get(name, 0) + (amount_of(value) > 0)
     return Search(
         valid=merge_valid([brief.valid for brief in briefs]),
         briefs=briefs,
@@ -161,7 +161,8 @@ def sum_facts(total: dict[str, Any], facts: dict[str, Any]) -> None:
             total[name] = total.get(name, 0) + int(value)
 
 
-def _amount(value: Any) -> int:
+def amount_of(value: Any) -> int:
+    """Return a fact as a number: a table counts as the sum of it."""
     if isinstance(value, dict):
-        return sum(_amount(one) for one in value.values())
+        return sum(amount_of(one) for one in value.values())
     return int(value) if isinstance(value, int) else 0

@@ -59,12 +59,12 @@ def simulate_plan(plan: Plan, tape: Tape) -> Finished:
     state: dict[str, Any] = {}
     world.kernel.run(_main(plan, world, journal, tape, state))
     return conclude(
-        plan,
-        journal,
-        world.trace(),
-        state,
-        _Online(invariants),
-        tape.draws(),
+        plan=plan,
+        journal=journal,
+        trace=world.trace(),
+        state=state,
+        raft=_Online(invariants),
+        draws=tape.draws(),
         fingerprint=_fingerprint(world, journal.operations),
         duration_ns=world.now_ns(),
         events=world.kernel.events,

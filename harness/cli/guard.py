@@ -17,7 +17,7 @@ import click
 
 from harness.cli.exits import Exit
 from harness.cli.words import unknown_word
-from harness.errors import UserMistake
+from harness.errors import RunFailed, UserMistake
 from harness.version import VERSION
 
 __all__ = ["COMMANDS", "guarded"]
@@ -69,6 +69,8 @@ def guarded(arguments: list[str]) -> int:
         return _say(str(mistake), Exit.MISTAKE)
     except click.ClickException as mistake:
         return _say(_usage(mistake), Exit.MISTAKE)
+    except RunFailed as failure:
+        return _say(str(failure), Exit.INTERNAL)
     except (KeyboardInterrupt, click.Abort):
         return _say("interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:

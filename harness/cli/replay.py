@@ -24,7 +24,7 @@ def command(run: Path, json: bool, **_output: Any) -> int:
     from harness.store import open_run
 
     again = replay(open_run(run), known())
-    print(again["words"])
+    click.echo(again["words"])
     if json:
         tell_json(again)
     return Exit.VALID if again["identical"] else Exit.INTERNAL

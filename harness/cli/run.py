@@ -35,10 +35,10 @@ def command(**values: Any) -> int:
 
 def _run(request: Request) -> int:
     from harness.campaign.runs import run_local, run_seed, run_seeds
+    from harness.checkers.checker import merge_valid
     from harness.cli.progress import progress
     from harness.cli.scenarios import scenarios_from
-    from harness.cli.telling import tell, tell_json
-    from harness.checkers.checker import merge_valid
+    from harness.cli.telling import finish, tell_json
     from harness.store import Store
 
     main_job = request.workload is None
@@ -71,8 +71,7 @@ def _run(request: Request) -> int:
                     ),
                 )
         told.append(summary)
-        if not request.json or not request.quiet:
-            tell(summary)
+        finish(summary, quiet=request.json and request.quiet)
     valid = merge_valid([summary["valid"] for summary in told])
     if request.json:
         tell_json(told[0] if len(told) == 1 else {"valid": valid, "runs": told})

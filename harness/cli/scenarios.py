@@ -24,6 +24,15 @@ USUAL: Final[dict[str, dict[str, Any]]] = {
 }
 """World -> the size of a run there, when nobody says otherwise."""
 
+MAIN_JOB: Final[dict[str, dict[str, Any]]] = {
+    "sim": {},
+    "local": {
+        "options": {"durability": "data"},
+        "stimuli": {"replayed_registrations": 1, "crash_points_hit": 1},
+    },
+}
+"""World -> what the main job adds: a single run must itself replay something, many seeds do so together."""
+
 
 def scenarios_from(
     request: Request, *, workload: str | None, worlds: Sequence[str]
@@ -41,8 +50,9 @@ def scenarios_from(
     for world in request.worlds or worlds:
         scenario = request.scenario(name, world, request.seed or 0)
         if request.file is None:
-            usual = {key: value for key, value in USUAL[world].items() if key not in request.changes}
-            scenario = msgspec.structs.replace(scenario, **usual)
+            usual = USUAL[world] if request.workload else {**USUAL[world], **MAIN_JOB[world]}
+            unsaid = {key: value for key, value in usual.items() if key not in request.changes}
+            scenario = msgspec.structs.replace(scenario, **unsaid)
         check_needs(scenario)
         scenarios.append(scenario)
     return scenarios

@@ -39,7 +39,7 @@ def command(
     from harness.campaign.runs import run_seeds
     from harness.cli.progress import progress
     from harness.cli.scenarios import scenarios_from
-    from harness.cli.telling import tell, tell_json
+    from harness.cli.telling import finish, tell_json
     from harness.store import Store
 
     if seeds is not None and budget_s is not None:
@@ -62,7 +62,7 @@ def command(
             stop_at_first=not keep_going,
             progress=lambda done, failed: bar.at(done, f"{failed} not valid" if failed else ""),
         )
-    tell(summary)
+    finish(summary, quiet=request.json and request.quiet)
     if request.json:
         tell_json(summary)
     return exit_for(summary["valid"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
+import click
 import msgspec
 
-__all__ = ["tell", "tell_json"]
+__all__ = ["finish", "tell", "tell_json"]
 
 _WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
 
@@ -33,6 +34,16 @@ _FACTS: Final = (
 FINDINGS_SHOWN = 3
 
 
+def finish(summary: Mapping[str, Any], *, quiet: bool) -> None:
+    """Render the page of the summary's run, and tell what it came to; `quiet` leaves the words to the page."""
+    from harness.store import open_run
+    from reports.reading import write_report
+
+    write_report(open_run(Path(summary["run"])))
+    if not quiet:
+        tell(summary)
+
+
 def tell(summary: Mapping[str, Any]) -> None:
     """Print verdict, facts, first findings and where the report is."""
     lines = [_headline(summary)]
@@ -44,20 +55,20 @@ def tell(summary: Mapping[str, Any]) -> None:
             kinds = f" (at {len(value)} different points)" if isinstance(value, Mapping) else ""
             lines.append(f"  {amount:>8,}  {words}{kinds}")
     evidence = summary["evidence"]
-    for finding in evidence[:FINDINGS_SHOWN]:
-        lines.append(f"  ! {finding['checker']}: {finding['what']}")
+    lines += [
+        f"  ! {finding['checker']}: {finding['what']}" for finding in evidence[:FINDINGS_SHOWN]
+    ]
     if len(evidence) > FINDINGS_SHOWN:
         lines.append(f"  ! and {len(evidence) - FINDINGS_SHOWN} more in the report")
     lines.append(f"  report: {summary['report']}")
     if summary["valid"] is not True:
         lines.append(f"  again:  {summary['command']}")
-    print("\n".join(lines), flush=True)
+    click.echo("\n".join(lines))
 
 
 def tell_json(results: Mapping[str, Any]) -> None:
     """Print `results` as one line of JSON."""
-    sys.stdout.write(msgspec.json.encode(results).decode() + "\n")
-    sys.stdout.flush()
+    click.echo(msgspec.json.encode(results).decode())
 
 
 def _headline(summary: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from cluster.worlds.tape import Stream, Tape
+from cluster.worlds.tape import FRACTION_STEPS, Stream, Tape
 
 __all__ = ["LinkModel", "Network"]
 
@@ -30,62 +30,87 @@ class LinkModel(msgspec.Struct, frozen=True, kw_only=True):
     """Whether messages of one link arrive in the order in which they were sent."""
 
 
+class _Link:
+    """One directed link: its model, taken apart, and its streams once something was drawn from them."""
+
+    __slots__ = (
+        "delay", "delay_min_ns", "drops_below", "fate", "fateful", "name", "newest_ns",
+        "ordered", "spread_ns", "twice_from",
+    )  # fmt: skip
+
+    def __init__(self, name: str, model: LinkModel) -> None:
+        self.name = name
+        self.fate: Stream | None = None
+        self.delay: Stream | None = None
+        self.newest_ns = 0
+        """When the last message arrives; kept while the model is `ordered`."""
+        self.obey(model)
+
+    def obey(self, model: LinkModel) -> None:
+        """Let messages fare as `model` says from now on."""
+        self.fateful = model.loss > 0.0 or model.duplication > 0.0
+        self.drops_below = model.loss * FRACTION_STEPS
+        """Fates below this are losses, those from `twice_from` on duplications."""
+        self.twice_from = (1.0 - model.duplication) * FRACTION_STEPS
+        self.delay_min_ns = model.delay_min_ns
+        self.spread_ns = model.delay_max_ns - model.delay_min_ns
+        self.ordered = model.ordered
+
+
 class Network:
     """Decides the fate of each message; knows nothing of what is in it."""
 
     def __init__(self, model: LinkModel, tape: Tape) -> None:
         self.model = model
+        self.cuts: frozenset[tuple[str, str]] = frozenset()
+        """Messages from first to second of each pair are dropped, those under way too."""
         self._tape = tape
-        self._links: dict[tuple[str, str], LinkModel] = {}
-        self._cut: frozenset[tuple[str, str]] = frozenset()
-        self._fates: dict[tuple[str, str], Stream] = {}
-        self._delays: dict[tuple[str, str], Stream] = {}
-        self._newest: dict[tuple[str, str], int] = {}
+        self._links: dict[tuple[str, str], _Link] = {}
+        """Made at the first message: the streams of the tape begin with their first draw."""
 
     def cut(self, links: Iterable[tuple[str, str]]) -> None:
         """Drop everything from first to second of each pair; replaces earlier cuts."""
-        self._cut = frozenset(links)
-
-    def is_cut(self, source: str, target: str) -> bool:
-        """Whether messages from `source` to `target` are dropped by a cut."""
-        return (source, target) in self._cut
+        self.cuts = frozenset(links)
 
     def set_link(self, source: str, target: str, model: LinkModel) -> None:
         """Give one link a model of its own."""
-        self._links[source, target] = model
+        self._link(source, target).obey(model)
 
     def heal(self) -> None:
         """Undo every cut and every link of its own."""
-        self._cut = frozenset()
-        self._links.clear()
+        self.cuts = frozenset()
+        for link in self._links.values():
+            link.obey(self.model)
 
     def arrivals(self, source: str, target: str, now_ns: int) -> tuple[int, ...]:
         """Return the times at which a message sent now arrives: none (lost), one, or two (duplicated)."""
-        link = (source, target)
-        if link in self._cut:
+        pair = (source, target)
+        if pair in self.cuts:
             return ()
-        model = self._links.get(link, self.model) if self._links else self.model
-        if model.loss > 0.0 or model.duplication > 0.0:
-            fate = self._stream(self._fates, "network.fate", link).fraction()
-            if fate < model.loss:
+        link = self._links.get(pair) or self._link(source, target)
+        if link.fateful:
+            if link.fate is None:
+                link.fate = self._tape.stream(f"network.fate/{link.name}")
+            fate = link.fate.below(FRACTION_STEPS)
+            if fate < link.drops_below:
                 return ()
-            if fate >= 1.0 - model.duplication:
-                return (self._arrival(link, model, now_ns), self._arrival(link, model, now_ns))
-        return (self._arrival(link, model, now_ns),)
+            if fate >= link.twice_from:
+                return (self._arrival(link, now_ns), self._arrival(link, now_ns))
+        return (self._arrival(link, now_ns),)
 
-    def _arrival(self, link: tuple[str, str], model: LinkModel, now_ns: int) -> int:
-        spread = model.delay_max_ns - model.delay_min_ns
-        time_ns = now_ns + model.delay_min_ns
-        if spread > 0:
-            time_ns += self._stream(self._delays, "network.delay", link).below(spread)
-        if model.ordered:
-            time_ns = max(time_ns, self._newest.get(link, 0) + 1)
-            self._newest[link] = time_ns
+    def _arrival(self, link: _Link, now_ns: int) -> int:
+        time_ns = now_ns + link.delay_min_ns
+        if link.spread_ns > 0:
+            if link.delay is None:
+                link.delay = self._tape.stream(f"network.delay/{link.name}")
+            time_ns += link.delay.below(link.spread_ns)
+        if link.ordered:
+            time_ns = max(time_ns, link.newest_ns + 1)
+            link.newest_ns = time_ns
         return time_ns
 
-    def _stream(self, cache: dict[tuple[str, str], Stream], purpose: str, link: tuple[str, str]) -> Stream:
-        stream = cache.get(link)
-        if stream is None:
-            stream = self._tape.stream(f"{purpose}/{link[0]}>{link[1]}")
-            cache[link] = stream
-        return stream
+    def _link(self, source: str, target: str) -> _Link:
+        link = self._links.get((source, target))
+        if link is None:
+            link = self._links[source, target] = _Link(f"{source}>{target}", self.model)
+        return link

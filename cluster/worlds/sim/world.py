@@ -54,8 +54,20 @@ class _SimNode:
     """One node's place in the world: its disk and clock outlive its incarnations."""
 
     __slots__ = (
-        "busy_until_ns", "changes", "clock", "disk", "exit_code", "exits", "held",
-        "incarnation", "name", "node", "orders", "paused", "wake_at_ns", "waiting",
+        "busy_until_ns",
+        "changes",
+        "clock",
+        "disk",
+        "exit_code",
+        "exits",
+        "held",
+        "incarnation",
+        "name",
+        "node",
+        "orders",
+        "paused",
+        "waiting",
+        "wake_at_ns",
     )  # fmt: skip
 
     def __init__(self, name: str, disk: SimDisk, clock: NodeClock) -> None:
@@ -79,7 +91,7 @@ class _SimNode:
 class _Outbox:
     """What one incarnation says; everything leaves at the node's own time."""
 
-    __slots__ = ("_world", "_simnode")
+    __slots__ = ("_simnode", "_world")
 
     def __init__(self, world: SimWorld, simnode: _SimNode) -> None:
         self._world = world
@@ -182,7 +194,11 @@ class SimWorld:
         simnode.exit_code = None
         simnode.busy_until_ns = 0
         config = msgspec.structs.replace(
-            self._config, name=node, peers=self.nodes, incarnation=simnode.incarnation, **simnode.changes
+            self._config,
+            name=node,
+            peers=self.nodes,
+            incarnation=simnode.incarnation,
+            **simnode.changes,
         )
         simnode.changes.pop("force_restore_on_start", None)
         self._act(simnode, self._open, simnode, config)
@@ -363,7 +379,8 @@ class SimWorld:
 
     def _deliver(self, simnode: _SimNode, group: int, message: Message) -> None:
         node = simnode.node
-        if node is None or self.network.is_cut(message.sender, simnode.name):
+        cuts = self.network.cuts
+        if node is None or (cuts and (message.sender, simnode.name) in cuts):
             return
         if (simnode.paused or simnode.busy_until_ns > self.kernel.now_ns) and self._held(
             simnode, self._deliver, simnode, group, message
@@ -401,7 +418,9 @@ class SimWorld:
             self._end(simnode, cause="halt", exit_code=halt.exit_code, message=halt.line)
         except REFUSALS as refusal:
             disk.kill()
-            self._end(simnode, cause="error", exit_code=1, message=f"{type(refusal).__name__}: {refusal}")
+            self._end(
+                simnode, cause="error", exit_code=1, message=f"{type(refusal).__name__}: {refusal}"
+            )
         simnode.busy_until_ns = now_ns + disk.elapsed_ns
         disk.elapsed_ns = 0
         if simnode.node is not None:
@@ -473,7 +492,14 @@ class SimWorld:
         return digest.hexdigest()
 
     def _fault(self, action: str, target: str) -> None:
-        self._record(Fault(node=target if target in self._places else "", incarnation=0, action=action, target=target))
+        self._record(
+            Fault(
+                node=target if target in self._places else "",
+                incarnation=0,
+                action=action,
+                target=target,
+            )
+        )
 
     def _record(self, event: Event) -> None:
         """Stamp an event and keep it. The place is here because only the world knows time and earlier lives."""
@@ -487,7 +513,7 @@ class SimWorld:
             key = (event.node, event.group)
             high = self._applied_high.get(key, 0)
             if event.index <= high:
-                stamp(event, "replay", True)  # noqa: FBT003 - the library's own signature
+                stamp(event, "replay", True)
             elif event.decision != "halt":
                 self._applied_high[key] = event.index
         self._trace.append(event)
@@ -509,7 +535,9 @@ class SimConnection:
         kernel = self._world.kernel
         future: Future[Reply] = Future(kernel)
         self._world.ask(self.node, request, future)
-        late = unknown("DeadlineExceeded", f"no answer from {self.node} within {timeout_ns / 1e9:g} s")
+        late = unknown(
+            "DeadlineExceeded", f"no answer from {self.node} within {timeout_ns / 1e9:g} s"
+        )
         kernel.at(kernel.now_ns + timeout_ns, future.resolve, late)
         return await future
 
