@@ -40,14 +40,13 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cluster.worlds.tape import Stream, Tape
-from harness.campaign.faults import explicit_faults
 from harness.campaign.outcome import Finished
 from harness.campaign.plan import QUIET_NS, Plan, make_plan
 from harness.campaign.simulate import simulate, simulate_plan
 from harness.generator import PENDING, SECOND_NS, Answer, Context, Generator
 from harness.operation import Operation
 from harness.scenario import At, FaultEntry, Scenario
-from harness.test import arrange
+from harness.test import arrange, exact_faults
 from nemesis.partition import GRUDGES
 from workloads.catalogue import WORKLOADS
 
@@ -138,7 +137,7 @@ def plan_of(seed: int) -> tuple[Plan, Tape]:
         msgspec.structs.replace(workload, generator=_Paced(workload.generator)),
         rate_hz=SECOND_NS,
         time_limit_ns=plan.test.time_limit_ns,
-        faults=explicit_faults(entries),
+        exact=exact_faults(entries),
         healing=[{"f": "stop-partition"}, {"f": "start"}],
         quiet_ns=QUIET_NS,
     )
