@@ -41,7 +41,7 @@ PENDING_WAIT_NS = 10_000_000
 """How long to wait before a pending generator is asked again when nothing happens meanwhile."""
 
 PENDING_IDLE_MAX_NS = 60 * SECOND_NS
-"""How long a generator may be pending while nothing is under way."""
+"""How long a generator may be pending while nothing is under way, once the time limit is over."""
 
 INSTANT_ITEMS_MAX = 100_000
 """How many items one instant may hold. Simulated time stands still while nothing takes time."""
@@ -82,7 +82,8 @@ class _Loop:
     """The state of a run.
 
     `under_way` holds what each busy thread does. `idle_since_ns` is the time since when the
-    generator has been pending with nothing under way, -1 when it is not. `instant_items` counts
+    generator has been pending with nothing under way, -1 when it is not; until `limit_ns`, the end
+    of the load, it may wait for a moment of the run. `instant_items` counts
     what was dispatched at `instant_ns`, the time of the last dispatch.
     """
 
@@ -94,13 +95,14 @@ class _Loop:
         self.context: Context = new_context(test.concurrency, random)
         self.generator: Generator = validate(test.generator)
         self.under_way: dict[int, Item] = {}
+        self.limit_ns = world.now_ns() + test.time_limit_ns
         self.idle_since_ns = -1
         self.instant_ns = -1
         self.instant_items = 0
 
     async def run(self) -> None:
         """Go on until there is nothing left to do."""
-        end_ns = self.world.now_ns() + self.test.time_limit_ns + self.test.overtime_ns
+        end_ns = self.limit_ns + self.test.overtime_ns
         completions = self.workers.completions
         answer: Answer = None
         asked = False
@@ -187,7 +189,7 @@ class _Loop:
             return
         if self.idle_since_ns < 0:
             self.idle_since_ns = now_ns
-        elif now_ns - self.idle_since_ns >= PENDING_IDLE_MAX_NS:
+        elif now_ns - max(self.idle_since_ns, self.limit_ns) >= PENDING_IDLE_MAX_NS:
             idle_s = PENDING_IDLE_MAX_NS // SECOND_NS
             raise RunStuck(f"the generator has been pending for {idle_s} s with nothing under way")
 

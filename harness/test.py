@@ -30,7 +30,7 @@ from harness.generator import (
     stagger,
     time_limit,
 )
-from harness.scenario import At, FaultEntry
+from harness.scenario import After, At, FaultEntry
 
 __all__ = ["Test", "Workload", "arrange", "exact_faults"]
 
@@ -107,17 +107,21 @@ def arrange(
 
 
 def exact_faults(entries: Sequence[FaultEntry]) -> Generator:
-    """Return the faults of a scenario, each at its moment.
+    """Return the faults of a scenario, each at its moment; those of one moment in the order of the file.
 
     The operation's value is the entry's, with the targets under ``"targets"``.
     """
-    return any_of(*[_at_its_moment(entry) for entry in entries])
+    moments: dict[At | After, list[FaultEntry]] = {}
+    for entry in entries:
+        moments.setdefault(entry.when, []).append(entry)
+    return any_of(*[_at_its_moment(when, faults) for when, faults in moments.items()])
 
 
-def _at_its_moment(entry: FaultEntry) -> Generator:
-    operation = nemesis({"f": entry.f, "value": {"targets": entry.targets, **entry.value}})
-    when = entry.when
+def _at_its_moment(when: At | After, entries: Sequence[FaultEntry]) -> Generator:
+    operations = nemesis(
+        [{"f": entry.f, "value": {"targets": entry.targets, **entry.value}} for entry in entries]
+    )
     if isinstance(when, At):
-        return at(round(when.time_s * SECOND_NS), operation)
+        return at(round(when.time_s * SECOND_NS), operations)
     delay_ns = round(when.delay_s * SECOND_NS)
-    return after(when.f, when.type, when.nth, operation, delay_ns=delay_ns)
+    return after(when.f, when.type, when.nth, operations, delay_ns=delay_ns)

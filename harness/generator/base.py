@@ -57,7 +57,7 @@ __all__ = [
 SECOND_NS: Final = 1_000_000_000
 
 EMPTY_MAKES_MAX: Final = 1_000
-"""How often in a row a function may make a generator that has nothing before it counts as broken."""
+"""How often in a row a function may make a generator that has nothing."""
 
 
 class Pending(Enum):
@@ -95,7 +95,7 @@ class Generator(Protocol):
         """Return None, PENDING or (item, what is left)."""
 
     def update(self, context: Context, event: Operation) -> Generator:
-        """Return the generator after `event`, an operation just invoked or completed, took place."""
+        """Return the generator after `event`, an operation just invoked or completed."""
 
 
 Answer: TypeAlias = tuple[Item, Generator] | Pending | None
@@ -181,6 +181,9 @@ class _Function(msgspec.Struct, frozen=True):
     make: Callable[[Context], Generatorish]
 
     def operation(self, context: Context) -> Answer:
+        if not context.free:
+            # What it would make could not be taken, and its draws would be wasted.
+            return PENDING
         for _ in range(EMPTY_MAKES_MAX):
             made = self.make(context)
             if made is None:

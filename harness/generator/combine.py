@@ -291,7 +291,10 @@ def phases(*generators: Generatorish) -> Generator:
 
 def any_of(*generators: Generatorish) -> Generator:
     """Always the soonest operation of all; every one of them sees every update."""
-    return _AnyOf(tuple([generator(one) for one in generators])) if generators else NOTHING
+    live = [one for one in map(generator, generators) if one is not NOTHING]
+    if len(live) < 2:
+        return live[0] if live else NOTHING
+    return _AnyOf(tuple(live))
 
 
 def mix(*generators: Generatorish) -> Generator:

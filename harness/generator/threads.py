@@ -143,19 +143,19 @@ def on_threads(threads: Iterable[int] | Callable[[int], bool], inner: Generatori
     """
     if callable(threads):
         return _OnPredicate(threads, generator(inner))
-    return _OnMask(mask_of(sorted(threads)), generator(inner))
+    return _on_mask(mask_of(sorted(threads)), inner)
 
 
 def clients(client_generator: Generatorish, nemesis_generator: Generatorish = None) -> Generator:
-    """`client_generator` for client threads, and `nemesis_generator` for the nemesis, whichever is sooner."""
-    ours = _OnMask(CLIENTS_MASK, generator(client_generator))
-    return ours if nemesis_generator is None else any_of(ours, nemesis(nemesis_generator))
+    """The one for client threads and the other for the nemesis, whichever is sooner."""
+    return any_of(
+        _on_mask(CLIENTS_MASK, client_generator), _on_mask(NEMESIS_MASK, nemesis_generator)
+    )
 
 
 def nemesis(nemesis_generator: Generatorish, client_generator: Generatorish = None) -> Generator:
-    """`nemesis_generator` for the nemesis, and `client_generator` for the client threads, whichever is sooner."""
-    ours = _OnMask(NEMESIS_MASK, generator(nemesis_generator))
-    return ours if client_generator is None else any_of(ours, clients(client_generator))
+    """The one for the nemesis and the other for client threads, whichever is sooner."""
+    return clients(client_generator, nemesis_generator)
 
 
 def each_thread(inner: Generatorish) -> Generator:
@@ -185,3 +185,8 @@ def reserve(*counts_and_generators: Generatorish) -> Generator:
         first += count
     masks.append(~mask_of(list(range(first))))
     return _Reserve(tuple(masks), tuple([generator(one) for one in (*pairs[1::2], default)]))
+
+
+def _on_mask(mask: int, inner: Generatorish) -> Generator:
+    one = generator(inner)
+    return one if one is NOTHING else _OnMask(mask, one)

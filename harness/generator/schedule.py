@@ -1,0 +1,65 @@
+"""Generators for one exact moment: at a time, or after something happened in the run.
+
+These replay a written list of faults (`harness.scenario.FaultEntry`); random faults are paced with
+`pace`. Jepsen has no words for them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.generator.base import PENDING, Answer, Generator, Generatorish, generator, retimed
+from harness.generator.context import Context
+from harness.operation import Kind, Operation
+
+__all__ = ["after", "at"]
+
+
+class _At(msgspec.Struct, frozen=True, gc=False):
+    time_ns: int
+    inner: Generator
+
+    def operation(self, context: Context) -> Answer:
+        answer = self.inner.operation(context)
+        if answer is None or answer is PENDING:
+            return answer
+        item, left = answer
+        return (item if item.time_ns >= self.time_ns else retimed(item, self.time_ns)), left
+
+    def update(self, context: Context, event: Operation) -> Generator:
+        inner = self.inner.update(context, event)
+        return self if inner is self.inner else _At(self.time_ns, inner)
+
+
+class _After(msgspec.Struct, frozen=True, gc=False):
+    """Waits for `nth` more events."""
+
+    f: str
+    type: Kind
+    nth: int
+    delay_ns: int
+    inner: Generator
+
+    def operation(self, context: Context) -> Answer:
+        return PENDING
+
+    def update(self, context: Context, event: Operation) -> Generator:
+        if event.f != self.f or event.type != self.type:
+            return self
+        if self.nth == 1:
+            return _At(event.time_ns + self.delay_ns, self.inner)
+        return _After(self.f, self.type, self.nth - 1, self.delay_ns, self.inner)
+
+
+def at(time_ns: int, inner: Generatorish) -> Generator:
+    """`inner`, its first item not before `time_ns` of the run."""
+    return _At(time_ns, generator(inner))
+
+
+def after(f: str, kind: Kind, nth: int, inner: Generatorish, *, delay_ns: int = 0) -> Generator:
+    """`inner`, its first item `delay_ns` after the `nth` (from 1) event of that `f` and type.
+
+    Pending until then. It must see every event of the run, so nothing that filters updates may
+    stand around it (`clients`, `nemesis`, `mix` ... go inside).
+    """
+    return _After(f, kind, nth, delay_ns, generator(inner))
