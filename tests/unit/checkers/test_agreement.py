@@ -69,7 +69,9 @@ def test_a_replica_with_a_damaged_row_has_no_say_until_its_store_is_rebuilt():
     builder.apply("n1", index)
     builder.apply("n2", index)
     odd = {"n3": builder.state("n3", state_hash=666)}
-    assert judged(builder, odd).valid is True
+    verdict = judged(builder, odd)
+    assert verdict.valid is True
+    assert verdict.facts["hashes_compared"] == 3  # two at entry 1, one at entry 2
     builder.stop("n3", "kill")
     builder.start("n3", have=0, restored=True, replay=False)
     builder.apply("n3", index, state_hash=667)

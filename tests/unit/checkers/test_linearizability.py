@@ -185,6 +185,20 @@ def test_the_evidence_names_what_is_late():
     )
 
 
+def test_the_evidence_shows_the_operations_around():
+    """Each shown operation says who did what, when, and how it ended."""
+    verdict = judged(*INVALID["a stale read"], "3 invoke write [1,9]")
+    shown = verdict.evidence[0]["operations"]
+    assert [(one["f"], one["value"], one["type"]) for one in shown] == [
+        ("write", 5, "ok"),
+        ("write", 6, "ok"),
+        ("read", 5, "ok"),
+    ]
+    read = shown[2]
+    assert (read["process"], read["invoked_index"], read["completed_index"]) == (1, 4, 5)
+    assert (read["invoked_ns"], read["completed_ns"]) == (4000, 5000)
+
+
 def test_a_value_never_written_is_called_so():
     """A value that no operation could have produced is named."""
     assert "9 was never written" in judged(*INVALID["a value out of nowhere"]).evidence[0]["what"]

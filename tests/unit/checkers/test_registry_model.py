@@ -5,7 +5,7 @@ from checker_traces import COLLISION, ROLLBACK, TraceBuilder, history, invariant
 
 from cluster.encryption.registry_rows import RegistryRow, encode_row
 from cluster.machine.entries import encode_entry
-from cluster.trace import Applied, Fault
+from cluster.trace import Applied, Fault, Stopped
 from harness.checkers.registry_model import RegistryModel
 
 POISON = history("0 invoke propose_raw {}", "0 info propose_raw {}")
@@ -308,6 +308,50 @@ def test_a_halted_node_that_forgot_its_commit_index_is_convicted():
     assert invariants(judged(builder, POISON, expect_halt="rollback")) == ["I8"]
 
 
+def test_a_node_killed_while_it_halted_may_forget_its_commit_index():
+    """Only a halt that ended by itself has persisted the commit index."""
+    builder = poisoned()
+    stopped = [at for at, event in enumerate(builder.events) if type(event) is Stopped]
+    del builder.events[stopped[-2]]
+    builder.hit("n2", "eng.halt", "kill", 5)
+    builder.stop("n2", "kill")
+    builder.start("n2", have=2, replay=False, commit=4)
+    builder.crash("n1", "eng.halt")
+    verdict = judged(builder, POISON, expect_halt="rollback")
+    assert verdict.valid is True, verdict.evidence
+
+
+def test_a_row_written_behind_the_traces_back_may_be_ahead():
+    """A node killed from outside may have written one more row than it could tell; its store says how far."""
+    builder = registered()
+    index = builder.propose(builder.register_data("n1", 3))
+    for node in ("n1", "n3"):
+        builder.apply(node, index)
+    builder.stop("n2", "kill")
+    builder.rows["n2"] = dict(builder.rows["n1"])
+    builder.start("n2", have=2)
+    verdict = judged(builder)
+    assert verdict.valid is True, verdict.evidence
+
+
+def test_rows_may_be_ahead_without_a_record_of_their_index():
+    """A store that does not know its rows' indexes (horizon 0) is ahead as far as the node had come."""
+    builder = registered()
+    builder.crash("n2")
+    builder.start("n2", have=2, row_horizon=0)
+    verdict = judged(builder)
+    assert "I7" not in invariants(verdict)
+    assert verdict.valid is True, verdict.evidence
+
+
+def test_a_short_row_that_nobody_damaged_is_convicted():
+    """I7: a row of eleven bytes is nothing the log can make."""
+    builder = registered()
+    index = builder.propose(builder.register_data("n1", 3))
+    builder.apply("n3", index, row_before=bytes(11), decision="noop")
+    assert invariants(judged(builder)) == ["I7"]
+
+
 @pytest.mark.parametrize("point", ["reg.get_error", "reg.close_error", "reg.set_error"])
 def test_a_failing_store_excuses_a_halt(point):
     """I9: a halt at the entry where the store was made to fail has a cause."""
@@ -397,5 +441,8 @@ def test_concurrent_registrations_of_one_writer_are_counted():
         f"0 ok register {row}",
         f"1 ok register {row}",
         f"0 invoke register {row}",
+        f"0 info register {row}",
+        f"5 invoke register {row}",
+        f"1 invoke register {row.replace('5', '6')}",
     )
-    assert judged(registered(), given).facts["concurrent_registrations"] == 1
+    assert judged(registered(), given).facts["concurrent_registrations"] == 2
