@@ -21,6 +21,8 @@ class Offer(msgspec.Struct, frozen=True):
     make: Callable[[Mapping[str, Any]], Workload]
     swarm: Callable[[Stream, Mapping[str, Any]], dict[str, Any]]
     nemeses: tuple[str, ...]
+    options: Mapping[str, Any] = {}
+    """The workload's own options: name -> type."""
     over_many: Mapping[str, int] = {}
     """Facts that many seeds together must have seen before their pass counts."""
 
@@ -30,8 +32,8 @@ _CRASHES = ("crash-replay", "kill", "power", "pause", "partition", "snapshot")
 _REPLAYED = {"replayed_noops": 1, "crash_points_hit": 1, "kills": 1, "power_losses": 1}
 
 WORKLOADS: dict[str, Offer] = {
-    "register": Offer(register.workload, register.swarm, _CRASHES),
-    "registry": Offer(registry.workload, registry.swarm, _CRASHES, _REPLAYED),
-    "set": Offer(growing_set.workload, growing_set.swarm, _CRASHES),
+    "register": Offer(register.workload, register.swarm, _CRASHES, register.OPTIONS),
+    "registry": Offer(registry.workload, registry.swarm, _CRASHES, registry.OPTIONS, _REPLAYED),
+    "set": Offer(growing_set.workload, growing_set.swarm, _CRASHES, growing_set.OPTIONS),
 }
 """Name -> offer."""

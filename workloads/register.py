@@ -9,7 +9,7 @@ leader, reads to any node. At the end, when everything is healed, every process 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -99,6 +99,13 @@ class _Load(msgspec.Struct, frozen=True):
         place = self.keys.index(key)
         seen = (*self.seen[:place], value, *self.seen[place + 1 :])
         return msgspec.structs.replace(self, seen=seen)
+
+
+OPTIONS: dict[str, Any] = {
+    "keys": Annotated[int, msgspec.Meta(ge=1, le=100)],
+    "read_percent": Annotated[int, msgspec.Meta(ge=0, le=100)],
+    "cas_percent": Annotated[int, msgspec.Meta(ge=0, le=100)],
+}
 
 
 def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:

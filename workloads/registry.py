@@ -3,16 +3,20 @@
 Writers (the nodes themselves, by identity) register under data-encryption keys with ever higher epochs, register again with
 the same epoch, try smaller ones and identities that collide in 16 bits; now and then a key is written, which moves the
 durable applied index. The leader refuses what would halt. At the very end, when everything is healed and read, one
-poison entry may be proposed past the leader's check: every replica must halt at it, and halt again after a restart.
+poison entry may be proposed past the leader's check: every replica must halt at it, and halt again after a restart; one
+of them may be struck down in the middle of its halt.
 
 Operations: ``register`` {dek_id, full_node_id, epoch}, completed with the raft index and the decision; ``write``
-[key, value]; ``read-rows``: every node's rows; ``propose_raw`` {dek_id, full_node_id, epoch}: the poison.
+[key, value]; ``read-rows``: every node's rows; ``propose_raw`` {dek_id, full_node_id, epoch}: the poison. A scenario file
+may list its own operations instead of the mixed load (`workloads.fixed`); there `writer`, a name, stands for its identity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from cluster.encryption.identity import full_node_id, node16
 from cluster.encryption.payloads import Registration
@@ -27,10 +31,12 @@ from harness.checkers.durability import Durability
 from harness.checkers.registry_model import RegistryModel
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.stats import Stats
+from harness.errors import UserMistake
 from harness.generator import (
     NOTHING,
     SECOND_NS,
     Context,
+    Generator,
     Generatorish,
     clients,
     generator,
@@ -41,6 +47,7 @@ from harness.generator import (
 )
 from harness.operation import Operation
 from harness.test import Workload
+from workloads.fixed import Step, fixed_load, steps_from
 from workloads.leader_line import LeaderLine
 
 __all__ = ["COLLIDING", "RegistryClient", "swarm", "workload"]
@@ -53,6 +60,12 @@ COLLIDING = ("n498", "n784")
 
 POISONS = ("none", "none", "rollback", "collision-less", "collision-equal", "collision-greater")
 """What the end of a run may be; a draw picks one."""
+
+HALT_STRIKES = ("none", "none", "kill-leader", "kill-follower", "power-leader", "power-follower")
+"""How and who is struck at ``eng.halt`` when the poison arrives; a draw picks one."""
+
+_REGISTRATIONS = ("register", "propose_raw")
+_FIXED = (*_REGISTRATIONS, "write", "read-rows")
 
 
 class RegistryClient:
@@ -131,10 +144,19 @@ def _complete(operation: Operation, reply: Reply, node: str) -> Operation:
     )
 
 
+OPTIONS: dict[str, Any] = {
+    "poison": Literal["none", "rollback", "collision-less", "collision-equal", "collision-greater"],
+    "deks": Annotated[int, msgspec.Meta(ge=1, le=100)],
+    "put_percent": Annotated[int, msgspec.Meta(ge=0, le=100)],
+}
+
+
 def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw what the scenario left open: how the run ends, how many keys, and how often keys are written."""
+    """Draw what the scenario left open: how the run ends, how many rows, and how often keys are written."""
     return {
         "poison": POISONS[draw.below(len(POISONS))],
+        "halt_strike": HALT_STRIKES[draw.below(len(HALT_STRIKES))],
+        "writer_count": (1, 3, 6)[draw.below(3)],
         "deks": 1 + draw.below(3),
         "put_percent": (5, 15, 40)[draw.below(3)],
         **options,
@@ -153,7 +175,7 @@ class _Load:
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self.writers = (*options["nodes"], COLLIDING[0])
+        self.writers = (COLLIDING[0], *options["nodes"])[: options["writer_count"]]
         self.deks = options["deks"]
         self.put_percent = options["put_percent"]
         self.epochs: dict[tuple[int, str], int] = {}
@@ -175,9 +197,26 @@ class _Load:
         return _registration("register", dek, writer, epoch)
 
 
-def _poison(options: Mapping[str, Any]) -> Generatorish:
+def _fixed(raw: Sequence[Any]) -> Generator:
+    """The operations that a scenario file lists. Raises UserMistake."""
+    steps = []
+    for step in steps_from(raw, _FIXED):
+        value = step.value
+        if step.f in _REGISTRATIONS:
+            try:
+                made = _registration(step.f, value["dek_id"], value["writer"], value["epoch"])
+            except (KeyError, TypeError):
+                wanted = "dek_id, writer and epoch"
+                raise UserMistake(
+                    f"options.operations: {step.f} wants {wanted}, not {value!r}"
+                ) from None
+            value = made["value"]
+        steps.append(Step(step.f, value, step.delay_s))
+    return fixed_load(steps)
+
+
+def _poison(poison: str, halt_strike: str) -> Generatorish:
     """The end of the run: a known row, the entry that must halt everybody, and two restarts of all."""
-    poison = options["poison"]
     if poison == "none":
         return NOTHING
     dek = 9
@@ -188,33 +227,35 @@ def _poison(options: Mapping[str, Any]) -> Generatorish:
         "collision-equal": (second, 5),
         "collision-greater": (second, 6),
     }[poison]
-    second_ns = SECOND_NS
+    armed = None
+    if halt_strike != "none":
+        action, target = halt_strike.split("-")
+        armed = {"f": "arm", "value": {"targets": [target], "point": "eng.halt", "action": action}}
+    restart = [sleep(2 * SECOND_NS), {"f": "start"}]
     return phases(
+        nemesis(armed),
         clients(once(_registration("register", dek, first, 5))),
         clients(once(_registration("propose_raw", dek, writer, epoch))),
-        nemesis(
-            [
-                sleep(2 * second_ns),
-                {"f": "start"},
-                sleep(2 * second_ns),
-                {"f": "start"},
-                sleep(second_ns),
-            ]
-        ),
+        nemesis([*restart, *restart, sleep(SECOND_NS)]),
     )
 
 
 def workload(options: Mapping[str, Any]) -> Workload:
-    """Return the workload. Options: `poison` (none, rollback, collision-less, -equal, -greater), `deks`, `put_percent`."""
+    """Return the workload. Raises UserMistake for fixed operations that make no sense.
+
+    Options: `poison` (one of `POISONS`), `halt_strike` (one of `HALT_STRIKES`), `writer_count` and `deks`,
+    `put_percent`; or `operations`, which replace the mixed load.
+    """
     poison = str(options["poison"])
     expected = "" if poison == "none" else poison.split("-", maxsplit=1)[0]
     load = _Load(options)
+    operations = options.get("operations")
     return Workload(
         name="registry",
         client=RegistryClient(),
-        generator=generator(load.operation),
+        generator=generator(load.operation) if operations is None else _fixed(operations),
         final_generator=once({"f": "read-rows"}),
-        epilogue=generator(_poison(options)),
+        epilogue=generator(_poison(poison, options["halt_strike"])),
         checkers=(
             RegistryModel(),
             Durability(),
@@ -225,7 +266,11 @@ def workload(options: Mapping[str, Any]) -> Workload:
             Stats(("propose_raw", "write")),
         ),
         stimuli={"registrations_committed": 1},
-        options={**options, "expect_halt": expected, "writers": [*load.writers, COLLIDING[1]]},
+        options={
+            **options,
+            "expect_halt": expected,
+            "writers": [COLLIDING[0], *options["nodes"], COLLIDING[1]],
+        },
     )
 
 

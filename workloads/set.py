@@ -8,7 +8,7 @@ process reads twice. Source: Jepsen's ``set`` and its ``set-full`` checker.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -78,6 +78,9 @@ class _Load(msgspec.Struct, frozen=True):
     def update(self, context: Context, event: Operation) -> Generator:
         """See `Generator`."""
         return self
+
+
+OPTIONS: dict[str, Any] = {"read_percent": Annotated[int, msgspec.Meta(ge=0, le=100)]}
 
 
 def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,13 +18,14 @@ from cluster.node.config import NodeConfig
 from cluster.worlds.sim.network import LinkModel
 from cluster.worlds.sim.world import SimOptions
 from cluster.worlds.tape import Stream, Tape
+from harness.campaign.options import check_options
 from harness.generator import SECOND_NS, nemesis, sleep
 from harness.scenario import FaultEntry, Scenario
 from harness.test import Test, arrange, exact_faults
 from nemesis.catalogue import EVERY, NEMESES, OPERATIONS
-from nemesis.exact import crash_order
+from nemesis.exact import ExactNemesis, crash_order
 from nemesis.package import Composed, Package, compose
-from nemesis.process import kill
+from nemesis.process import ProcessNemesis
 from workloads.catalogue import WORKLOADS
 
 __all__ = ["MODES", "Plan", "make_plan"]
@@ -55,9 +56,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_plan(scenario: Scenario, tape: Tape) -> Plan:
-    """Return the plan of `scenario` on `tape`. The scenario's names have been checked."""
+    """Return the plan of `scenario` on `tape`. Its names have been checked; raises ScenarioError for an option."""
     draw = tape.stream("plan")
     offer = WORKLOADS[scenario.workload]
+    check_options(scenario.options, scenario.workload, offer.options)
     nodes = tuple(f"n{number}" for number in range(1, scenario.nodes + 1))
     options = {**_defaults(draw), **scenario.options, "nodes": nodes}
     options = offer.swarm(draw, options)
@@ -120,12 +122,12 @@ def _enabled(draw: Stream, nemeses: tuple[str, ...]) -> list[str]:
 
 
 def _compose(names: list[str] | tuple[str, ...], options: Mapping[str, Any]) -> Package:
-    """Compose the named packages. Process faults are always understood: the end of every run starts what is down."""
+    """Compose the named packages. What the end of a run asks for is always understood: starts, and single crash orders."""
     packages = [NEMESES[name](options) for name in names if name != "none"]
-    restart = msgspec.structs.replace(
-        kill(options), name="restart", generator=None, final_generator=None, needs=frozenset()
+    ending = Package(
+        name="ending", nemesis=Composed([ExactNemesis(), ProcessNemesis()]), generator=None
     )
-    return compose([*packages, restart])
+    return compose([*packages, ending])
 
 
 def _exactly(entries: Sequence[FaultEntry]) -> Package:
