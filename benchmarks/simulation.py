@@ -66,6 +66,8 @@ DOWN_NS = SECOND_NS
 FIXED = {
     "durability": "data",
     "poison": "none",
+    "halt_strike": "none",
+    "writers": 3,
     "deks": 2,
     "put_percent": 40,
     "snapshot_threshold": 64,
@@ -132,7 +134,7 @@ def plan_of(seed: int) -> tuple[Plan, Tape]:
         faults=entries,
     )
     plan = make_plan(scenario, tape)
-    workload = WORKLOADS["registry"].make(plan.test.options)
+    workload = WORKLOADS["registry"].make({**FIXED, "nodes": plan.test.nodes})
     load = arrange(
         msgspec.structs.replace(workload, generator=_Paced(workload.generator)),
         rate_hz=SECOND_NS,

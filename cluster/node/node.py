@@ -113,7 +113,7 @@ class Node:
 
     def deadline_ns(self, now_ns: int) -> int:
         """When `wake` is needed next, in this node's time."""
-        return min(replica.deadline_ns(now_ns) for replica in self.replicas.values())
+        return min([replica.deadline_ns(now_ns) for replica in self.replicas.values()])
 
     def state(self, group: int) -> dict[str, Any]:
         """Live state O6 of one group."""

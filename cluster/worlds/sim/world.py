@@ -35,6 +35,7 @@ __all__ = ["SimOptions", "SimWorld"]
 
 _MS = 1_000_000
 CLIENT = "client"
+NEVER_NS = 1 << 63
 
 
 class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,12 +67,15 @@ class _SimNode:
         "node",
         "orders",
         "paused",
+        "place",
         "waiting",
         "wake_at_ns",
-    )  # fmt: skip
+        "wake_local_ns",
+    )
 
-    def __init__(self, name: str, disk: SimDisk, clock: NodeClock) -> None:
+    def __init__(self, name: str, place: int, disk: SimDisk, clock: NodeClock) -> None:
         self.name = name
+        self.place = place
         self.disk = disk
         self.clock = clock
         self.node: Node | None = None
@@ -81,6 +85,9 @@ class _SimNode:
         """Orders given while the node was down: they hold from its next start on, recovery included."""
         self.busy_until_ns = 0
         self.wake_at_ns = -1
+        """World time of the wake that counts; earlier orders to wake are void."""
+        self.wake_local_ns = NEVER_NS
+        """The node's own time for which that wake was ordered: a later deadline needs no other one."""
         self.paused = False
         self.held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self.waiting: dict[int, Future[Reply]] = {}
@@ -98,7 +105,11 @@ class _Outbox:
         self._simnode = simnode
 
     def send(self, group: int, message: Message) -> None:
-        self._world.send(self._simnode, group, message)
+        world, simnode, target = self._world, self._simnode, message.to
+        kernel = world.kernel
+        leaves_ns = kernel.now_ns + simnode.disk.elapsed_ns
+        for time_ns in world.network.arrivals(simnode.name, target, leaves_ns):
+            kernel.at(time_ns, world.deliver, world.simnodes[target], group, message)
 
     def complete(self, request: int, reply: Reply) -> None:
         self._world.answer(self._simnode, request, reply)
@@ -136,16 +147,16 @@ class SimWorld:
         self._applied_high: dict[tuple[str, int], int] = {}
         self._requests = 0
         self._mix = 0
-        self._places = {name: position for position, name in enumerate(self.nodes)}
         drift = tape.stream("clock.drift")
         ppm = options.drift_ppm_max
-        self._simnodes = {
+        self.simnodes = {
             name: _SimNode(
                 name,
+                place,
                 SimDisk(fsync_ns=options.fsync_ns, write_ns=options.write_ns),
                 NodeClock(drift_ppm=drift.between(-ppm, ppm)),
             )
-            for name in self.nodes
+            for place, name in enumerate(self.nodes)
         }
 
     # -- time ---------------------------------------------------------------------------------------
@@ -175,17 +186,17 @@ class SimWorld:
 
     async def down(self) -> None:
         """End every node; disks stay readable."""
-        for simnode in self._simnodes.values():
+        for simnode in self.simnodes.values():
             if simnode.node is not None:
                 self._end(simnode, cause="stop", exit_code=0)
 
     def running(self, node: str) -> bool:
         """See `World`."""
-        return self._simnodes[node].node is not None
+        return self.simnodes[node].node is not None
 
     async def start(self, node: str, **changes: Any) -> None:
         """See `World`: open the node on its disk; a halt during replay ends it again with exit code 78."""
-        simnode = self._simnodes[node]
+        simnode = self.simnodes[node]
         if simnode.node is not None:
             return
         simnode.changes = {**simnode.changes, **changes}
@@ -218,26 +229,26 @@ class SimWorld:
 
     async def kill(self, node: str) -> None:
         """See `World`."""
-        simnode = self._simnodes[node]
+        simnode = self.simnodes[node]
         if simnode.node is not None:
             simnode.disk.kill()
             self._end(simnode, cause="kill", exit_code=-9)
 
     async def power_loss(self, node: str) -> None:
         """See `World`; a node that is down loses power too."""
-        simnode = self._simnodes[node]
+        simnode = self.simnodes[node]
         simnode.disk.power_loss(self.tape.stream(f"disk.power_loss/{node}").below)
         if simnode.node is not None:
             self._end(simnode, cause="power", exit_code=-9)
 
     async def pause(self, node: str) -> None:
         """See `World`."""
-        self._simnodes[node].paused = True
+        self.simnodes[node].paused = True
         self._fault("pause", node)
 
     async def resume(self, node: str) -> None:
         """See `World`: everything held back happens now, in order."""
-        simnode = self._simnodes[node]
+        simnode = self.simnodes[node]
         if not simnode.paused:
             return
         simnode.paused = False
@@ -248,7 +259,7 @@ class SimWorld:
 
     async def wait_exit(self, node: str, timeout_ns: int) -> int | None:
         """See `World`."""
-        simnode = self._simnodes[node]
+        simnode = self.simnodes[node]
         if simnode.node is None:
             return simnode.exit_code
         exit_future: Future[int | None] = Future(self.kernel)
@@ -271,7 +282,7 @@ class SimWorld:
     async def arm(self, node: str, order: CrashOrder) -> None:
         """See `World`."""
         check_order(order)
-        simnode = self._simnodes[node]
+        simnode = self.simnodes[node]
         incarnation = simnode.incarnation
         if simnode.node is not None:
             simnode.node.arm(order)
@@ -290,14 +301,14 @@ class SimWorld:
 
     async def disarm(self, node: str) -> None:
         """See `World`."""
-        simnode = self._simnodes[node]
+        simnode = self.simnodes[node]
         simnode.orders.clear()
         if simnode.node is not None:
             simnode.node.disarm()
 
     def disk(self, node: str) -> SimDisk:
         """The node's disk, for faults that only a simulated disk can have."""
-        return self._simnodes[node].disk
+        return self.simnodes[node].disk
 
     @staticmethod
     def _take_orders(simnode: _SimNode) -> list[CrashOrder]:
@@ -322,18 +333,18 @@ class SimWorld:
 
     async def inspect(self, node: str, group: int = 0) -> dict[str, Any] | None:
         """See `World`; looking costs no simulated time."""
-        running = self._simnodes[node].node
+        running = self.simnodes[node].node
         return None if running is None else running.state(group)
 
     async def disk_dump(self, node: str) -> dict[str, Any]:
         """See `World`."""
-        return dump_disk(self._simnodes[node].disk.image())
+        return dump_disk(self.simnodes[node].disk.image())
 
     def ask(self, node: str, request: Request, future: Future[Reply]) -> int:
         """Send `request` on its way to `node`; `future` gets the reply if one comes. Returns the request's number."""
         self._requests += 1
         number = self._requests
-        simnode = self._simnodes[node]
+        simnode = self.simnodes[node]
         for time_ns in self._clients.arrivals(CLIENT, node, self.kernel.now_ns):
             self.kernel.at(time_ns, self._deliver_request, simnode, number, request, future)
         return number
@@ -348,7 +359,7 @@ class SimWorld:
         if self._held(simnode, self._deliver_request, simnode, number, request, future):
             return
         simnode.waiting[number] = future
-        self._mix = hash((self._mix, self.kernel.now_ns, self._places[simnode.name], number))
+        self._mix = hash((self._mix, self.kernel.now_ns, simnode.place, number))
         self._act(simnode, self._do_request, simnode.node, number, request)
 
     @staticmethod
@@ -370,23 +381,18 @@ class SimWorld:
 
     # -- nodes at work --------------------------------------------------------------------------------
 
-    def send(self, simnode: _SimNode, group: int, message: Message) -> None:
-        """A node sent a message."""
-        leaves_ns = self.kernel.now_ns + simnode.disk.elapsed_ns
-        target = self._simnodes[message.to]
-        for time_ns in self.network.arrivals(simnode.name, message.to, leaves_ns):
-            self.kernel.at(time_ns, self._deliver, target, group, message)
-
-    def _deliver(self, simnode: _SimNode, group: int, message: Message) -> None:
+    def deliver(self, simnode: _SimNode, group: int, message: Message) -> None:
+        """A message arrived."""
         node = simnode.node
         cuts = self.network.cuts
         if node is None or (cuts and (message.sender, simnode.name) in cuts):
             return
-        if (simnode.paused or simnode.busy_until_ns > self.kernel.now_ns) and self._held(
-            simnode, self._deliver, simnode, group, message
+        now_ns = self.kernel.now_ns
+        if (simnode.paused or simnode.busy_until_ns > now_ns) and self._held(
+            simnode, self.deliver, simnode, group, message
         ):
             return
-        self._mix = hash((self._mix, self.kernel.now_ns, self._places[simnode.name], message.term))
+        self._mix = hash((self._mix, now_ns, simnode.place, message.term))
         self._act(simnode, self._do_receive, node, group, message)
 
     @staticmethod
@@ -407,10 +413,11 @@ class SimWorld:
     def _act(self, simnode: _SimNode, action: Callable[..., None], *arguments: Any) -> None:
         """Let the node do something now; charge it for its disk; see to its end if it met one."""
         now_ns = self.kernel.now_ns
+        local_ns = simnode.clock.local_ns(now_ns)
         disk = simnode.disk
         disk.elapsed_ns = 0
         try:
-            action(simnode.clock.local_ns(now_ns), *arguments)
+            action(local_ns, *arguments)
         except Crash as crash:
             self._end(simnode, cause=crash.kind, exit_code=-9)
         except NodeHalted as halt:
@@ -424,13 +431,15 @@ class SimWorld:
         simnode.busy_until_ns = now_ns + disk.elapsed_ns
         disk.elapsed_ns = 0
         if simnode.node is not None:
-            self._schedule_wake(simnode)
+            deadline_ns = simnode.node.deadline_ns(local_ns)
+            if deadline_ns < simnode.wake_local_ns:
+                self._schedule_wake(simnode, deadline_ns)
 
-    def _schedule_wake(self, simnode: _SimNode) -> None:
-        assert simnode.node is not None
+    def _schedule_wake(self, simnode: _SimNode, deadline_ns: int) -> None:
+        """Wake the node at its own time `deadline_ns`, which is earlier than any wake ordered so far."""
         now_ns = self.kernel.now_ns
-        deadline_ns = simnode.node.deadline_ns(simnode.clock.local_ns(now_ns))
         wake_at_ns = max(simnode.clock.world_ns(deadline_ns), simnode.busy_until_ns, now_ns)
+        simnode.wake_local_ns = deadline_ns
         if simnode.wake_at_ns < 0 or wake_at_ns < simnode.wake_at_ns:
             simnode.wake_at_ns = wake_at_ns
             self.kernel.at(wake_at_ns, self._wake, simnode, simnode.incarnation, wake_at_ns)
@@ -442,9 +451,11 @@ class SimWorld:
         if self._held(simnode, self._wake, simnode, incarnation, wake_at_ns):
             return
         simnode.wake_at_ns = -1
+        simnode.wake_local_ns = NEVER_NS
         local_ns = simnode.clock.local_ns(self.kernel.now_ns)
-        if node.deadline_ns(local_ns) > local_ns:
-            self._schedule_wake(simnode)
+        deadline_ns = node.deadline_ns(local_ns)
+        if deadline_ns > local_ns:
+            self._schedule_wake(simnode, deadline_ns)
             return
         self._act(simnode, self._do_wake, node)
 
@@ -458,6 +469,7 @@ class SimWorld:
         if node is not None:
             node.abandon()
         simnode.wake_at_ns = -1
+        simnode.wake_local_ns = NEVER_NS
         simnode.paused = False
         simnode.held.clear()
         waiting, simnode.waiting = simnode.waiting, {}
@@ -494,7 +506,7 @@ class SimWorld:
     def _fault(self, action: str, target: str) -> None:
         self._record(
             Fault(
-                node=target if target in self._places else "",
+                node=target if target in self.simnodes else "",
                 incarnation=0,
                 action=action,
                 target=target,
@@ -505,7 +517,7 @@ class SimWorld:
         """Stamp an event and keep it. The place is here because only the world knows time and earlier lives."""
         stamp = msgspec.structs.force_setattr
         now_ns = self.kernel.now_ns
-        simnode = self._simnodes.get(event.node)
+        simnode = self.simnodes.get(event.node)
         if simnode is not None:
             now_ns += simnode.disk.elapsed_ns
         stamp(event, "at_ns", now_ns)
