@@ -125,7 +125,7 @@ class Store:
         """Make the folder of a new run, and point ``latest`` at it.
 
         A second run of the same start time gets ``-2`` behind it, and so on. Raises UserMistake for
-        a name that cannot be a folder's.
+        a name that cannot be a folder's, and for a store that cannot be written.
         """
         for what, name in (("test name", test_name), ("start time", start_time)):
             if not _NAME.match(name) or name == _LATEST:
@@ -133,8 +133,11 @@ class Store:
                     f"the {what} {name!r} cannot name a folder of the store; allowed are letters, digits "
                     f"and . _ + - (not at the front), but not {_LATEST!r}"
                 )
-        path = self._fresh_folder(self.root / test_name, start_time)
-        self._point_latest_at(path)
+        try:
+            path = self._fresh_folder(self.root / test_name, start_time)
+            self._point_latest_at(path)
+        except OSError as error:
+            raise UserMistake(f"cannot keep a run in {self.root}: {error}") from None
         return RunFolder(path)
 
     def runs(self) -> list[RunFolder]:
