@@ -67,7 +67,7 @@ FIXED = {
     "durability": "data",
     "poison": "none",
     "halt_strike": "none",
-    "writers": 3,
+    "writer_count": 3,
     "deks": 2,
     "put_percent": 40,
     "snapshot_threshold": 64,
