@@ -122,9 +122,9 @@ def _parts(words: Sequence[str]) -> Parts:
     try:
         module, name, *arguments = words
         factory: Any = getattr(importlib.import_module(module), name)
-    except (ValueError, ImportError, AttributeError) as error:
+        parts = factory(*arguments)
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
         raise ConfigRefused(f"parts {words!r}: {error}") from error
-    parts = factory(*arguments)
     if not isinstance(parts, Parts):
         raise ConfigRefused(f"parts {words!r} made {type(parts).__name__}")
     return parts

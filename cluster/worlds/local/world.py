@@ -141,8 +141,6 @@ class LocalWorld(WallTimeline):
             for node in self._localnodes.values():
                 if node.line is not None:
                     node.line.close()
-            if self._ports is not None:
-                self._ports.release()
 
     def running(self, node: str) -> bool:
         """See `World`."""
@@ -275,12 +273,14 @@ class LocalWorld(WallTimeline):
         return ""
 
     def _destroy(self) -> None:
-        """End every process without waiting for anything, and give the list back. Safe in any state."""
+        """End every process without waiting for anything; give list and ports back. Safe in any state."""
         for local in self._localnodes.values():
             if local.process is not None:
                 local.process.destroy()
         if self._list is not None:
             self._list.close()
+        if self._ports is not None:
+            self._ports.release()
 
     def _process_config(self, local: _LocalNode) -> ProcessConfig:
         assert self._ports is not None
