@@ -146,6 +146,9 @@ def _complete(operation: Operation, reply: Reply, node: str) -> Operation:
 
 OPTIONS: dict[str, Any] = {
     "poison": Literal["none", "rollback", "collision-less", "collision-equal", "collision-greater"],
+    "halt_strike": Literal["none", "kill-leader", "kill-follower", "power-leader", "power-follower"],
+    "writer_count": Annotated[int, msgspec.Meta(ge=1)],
+    "operations": list[Step],
     "deks": Annotated[int, msgspec.Meta(ge=1, le=100)],
     "put_percent": Annotated[int, msgspec.Meta(ge=0, le=100)],
 }
