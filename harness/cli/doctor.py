@@ -54,7 +54,7 @@ def _local() -> str:
             os.fsync(file.fileno())
         except OSError as error:
             raise _Missing(f"fsync in {tempfile.gettempdir()} fails: {error}") from None
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     child.send_signal(signal.SIGSTOP)
     child.send_signal(signal.SIGKILL)
     if child.wait() != -signal.SIGKILL:

@@ -16,7 +16,7 @@ import signal
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ANSWER_S = 30.0
 
@@ -55,7 +55,7 @@ class Browser:
         self._number = 0
         self._pages: dict[str, Page] = {}
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -65,7 +65,9 @@ class Browser:
         os.close(self._answers)
         shutil.rmtree(self._profile, ignore_errors=True)
 
-    def page(self, file: Path, *, width: int = 1280, height: int = 1000, dark: bool = False) -> Page:
+    def page(
+        self, file: Path, *, width: int = 1280, height: int = 1000, dark: bool = False
+    ) -> Page:
         """Open `file` in a new tab and return when the page says that it is done."""
         target = self.command("Target.createTarget", {"url": "about:blank"})["targetId"]
         attached = self.command("Target.attachToTarget", {"targetId": target, "flatten": True})
@@ -104,7 +106,9 @@ class Browser:
 
     def _receive(self, deadline: float, method: str) -> dict[str, Any]:
         while b"\0" not in self._unread:
-            ready, _, _ = select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _, _ = select.select(
+                [self._answers], [], [], max(0.0, deadline - time.monotonic())
+            )
             chunk = os.read(self._answers, 1 << 20) if ready else b""
             if not chunk:
                 raise TimeoutError(f"Chromium did not answer {method}")
@@ -150,7 +154,9 @@ class Page:
 
     def settle(self) -> None:
         """Return when what gestures asked for has been drawn."""
-        self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+        self.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))"
+        )
 
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         """One mouse event (``mouseMoved``, ``mousePressed``, ``mouseReleased``, ``mouseWheel``) in the viewport."""
@@ -163,7 +169,9 @@ class Page:
             f"(({{left, top, width, height}}) => ({{x: left + scrollX, y: top + scrollY, width, height, scale: 1}}))"
             f"(document.querySelector({json.dumps(selector or 'html')}).getBoundingClientRect())"
         )
-        answer = self.command("Page.captureScreenshot", {"clip": box, "captureBeyondViewport": True})
+        answer = self.command(
+            "Page.captureScreenshot", {"clip": box, "captureBeyondViewport": True}
+        )
         file.write_bytes(base64.b64decode(answer["data"]))
 
 

@@ -63,7 +63,9 @@ def _history(operations: int) -> list[Operation]:
     for number in range(operations):
         at, process = threads.pop(0)
         key = f"k{dice.randrange(6)}"
-        f, value = dice.choice((("read", [key, None]), ("write", [key, number]), ("cas", [key, [number, number + 1]])))
+        f, value = dice.choice(
+            (("read", [key, None]), ("write", [key, number]), ("cas", [key, [number, number + 1]]))
+        )
         if number % 19 == 3:
             f, value = "register", {"dek_id": 1, "epoch": number // 19}
         start = at + dice.randrange(20_000_000)
@@ -79,7 +81,15 @@ def _history(operations: int) -> list[Operation]:
         result = [key, number - 3] if f == "read" else value
         history.append(invoked)
         history.append(
-            Operation(time_ns=start + length, process=process, type=kind, f=f, value=result, error=error, node=node)
+            Operation(
+                time_ns=start + length,
+                process=process,
+                type=kind,
+                f=f,
+                value=result,
+                error=error,
+                node=node,
+            )
         )
         if kind == "info":
             crashed += 1
@@ -91,7 +101,13 @@ def _history(operations: int) -> list[Operation]:
         start = int(at * SECOND)
         history += (
             Operation(time_ns=start, process=NEMESIS, type="info", f=f, value={"target": target}),
-            Operation(time_ns=start + 60_000_000, process=NEMESIS, type="info", f=f, value={"target": target, "nodes": [target]}),
+            Operation(
+                time_ns=start + 60_000_000,
+                process=NEMESIS,
+                type="info",
+                f=f,
+                value={"target": target, "nodes": [target]},
+            ),
         )
     history = [operation for operation in history if operation.time_ns < END]
     history.sort(key=lambda operation: operation.time_ns)
@@ -106,7 +122,9 @@ def _trace(*, halting: bool, crashing: bool) -> list[Event]:
     events: list[Event] = []
 
     def add(kind: Any, at_s: float, node: str, incarnation: int = 1, **fields: Any) -> None:
-        events.append(kind(at_ns=round(at_s * SECOND), node=node, incarnation=incarnation, **fields))
+        events.append(
+            kind(at_ns=round(at_s * SECOND), node=node, incarnation=incarnation, **fields)
+        )
 
     def started(at_s: float, node: str, incarnation: int, have: int, snapshot: int = 0) -> None:
         add(Started, at_s, node, incarnation, have=have, snapshot_index=snapshot, restored=snapshot > 0,
@@ -155,7 +173,16 @@ def _faults(add: Any, started: Any, role: Any, *, halting: bool, crashing: bool)
                 add(Stopped, at_s + 0.02, "n3", 2 + start, cause="halt", exit_code=78)
             else:
                 add(Applied, at_s + 0.01, "n3", 2, decision="noop", **registration)
-        add(HitPoint, 10.6, "n5", point="reg.after_set", action="power", index=340, opcode=3, role="follower")
+        add(
+            HitPoint,
+            10.6,
+            "n5",
+            point="reg.after_set",
+            action="power",
+            index=340,
+            opcode=3,
+            role="follower",
+        )
         add(Stopped, 10.6001, "n5", cause="power", exit_code=-9)
         started(11.7, "n5", 2, 240, 240)
     add(Fault, 5.0, "", 0, action="cut", target="n1>n2 n1>n3 n1>n4 n1>n5 n2>n1 n3>n1 n4>n1 n5>n1")
@@ -195,7 +222,14 @@ def _results(valid: Any) -> dict[str, Any]:
                           "invariant": "L4", "node": "n3", "index": 66, "time_ns": 5_910_100_000, "operations": [40, 41]}],
         }  # fmt: skip
     elif valid == "unknown":
-        facts.update(replayed_noops=0, replayed_entries=0, kills=0, power_losses=0, restarts=0, crash_points_hit={})
+        facts.update(
+            replayed_noops=0,
+            replayed_entries=0,
+            kills=0,
+            power_losses=0,
+            restarts=0,
+            crash_points_hit={},
+        )
         checkers["registry"] = {"valid": "unknown", "facts": {}, "evidence": [
             {"what": "No registration was replayed: nothing can be said about equal epochs.", "invariant": "stimulus"}]}  # fmt: skip
     return {
@@ -210,7 +244,9 @@ def _results(valid: Any) -> dict[str, Any]:
         "bug": "B-S1" if valid is False else "",
         "facts": facts,
         "checkers": checkers,
-        "stimuli": [_stimulus(facts, name) for name in ("replayed_noops", "crash_points_hit", "restarts")],
+        "stimuli": [
+            _stimulus(facts, name) for name in ("replayed_noops", "crash_points_hit", "restarts")
+        ],
     }
 
 
