@@ -215,6 +215,7 @@ def harness(tmp_path):
         stderr=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{SUPPORT}", "TMPDIR": str(tmp_path)},
+        start_new_session=True,
     )
     yield process, [int(word) for word in process.stdout.readline().split()]
     process.kill()
@@ -254,9 +255,9 @@ def test_a_killed_harness_leaves_no_process(tmp_path, harness):
 
 
 def test_ctrl_c_takes_everything_down(tmp_path, harness):
-    """Ctrl-C reaches the harness only, which stops its nodes cleanly and gives its list back."""
+    """Ctrl-C, which hits a whole process group, reaches the harness only; it stops its nodes cleanly."""
     process, pids = harness
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     process.wait(10)
     log = (tmp_path / "run" / "nodes" / "n1" / "node.log").read_text()
 

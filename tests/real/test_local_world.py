@@ -9,6 +9,7 @@ import pytest
 from local_lab import MS, NODES, SECOND, Lab, in_lab
 
 from cluster.node.crash_points import UnknownCrashPoint
+from cluster.node.process_config import Cuts, read_process_config
 from cluster.node.requests import CrashOrder
 from cluster.trace import Applied, Armed, Fault, HitPoint, Started, Stopped
 
@@ -114,6 +115,26 @@ def test_an_armed_crash_point_ends_the_node_there(tmp_path, action):
     assert armed.at_ns <= hit.at_ns <= stopped.at_ns
     assert (hit.node, action, -signal.SIGKILL) == (stopped.node, stopped.cause, stopped.exit_code)
     assert [event.decision for event in again] == ["noop"]
+
+
+@pytest.mark.parametrize(("action", "survives"), [("kill", True), ("power", False)])
+def test_a_power_loss_takes_what_was_not_fsynced_and_a_kill_does_not(tmp_path, action, survives):
+    """At a point between write and fsync of the log, the entry in hand outlives a kill and not a power loss."""
+
+    async def scenario(lab: Lab) -> None:
+        assert (await lab.put(await lab.leader(), "a", 1)).status == "ok"
+        before = (await lab.inspect("n1"))["last_index"]
+        await lab.arm("n1", CrashOrder(point="wal.after_write_before_fsync", action=action))
+        assert (await lab.put("n1", "a", 2)).status == "unknown"
+        assert await lab.wait_exit("n1", 5 * SECOND) == -signal.SIGKILL
+        log = (await lab.disk_dump("n1"))["groups"]["0"]["log"]
+        assert (log["entries"][-1][0] > before) == survives, log
+
+    lab = Lab(
+        tmp_path / "run", nodes=("n1",), election_timeout_ns=50 * MS, heartbeat_interval_ns=10 * MS
+    )
+
+    in_lab(lab, scenario)
 
 
 def test_what_was_answered_before_a_crash_point_has_left(tmp_path):
@@ -227,6 +248,8 @@ def test_a_cut_holds_for_a_node_that_starts_in_it(tmp_path):
         await lab.kill(node)
         await lab.cut([(other, node) for other in others] + [(node, other) for other in others])
         await lab.start(node)
+        told = read_process_config(str(tmp_path / "run" / "nodes" / node / "config.json"))
+        assert told.cuts == Cuts(to=tuple(others), sender=tuple(others))
         assert (await lab.put(leader, "a", 1)).status == "ok"
         await lab.sleep(150 * MS)
         state = await lab.inspect(node)

@@ -75,8 +75,8 @@ class Lab:
         )
         self.address = ports.addresses["n1"]
         self.peer_address = ports.addresses["n2"]
-        self.said: list[str] = []
-        self.server = Server(config, self.said.append)
+        self.said: asyncio.Queue[str] = asyncio.Queue()
+        self.server = Server(config, self.said.put_nowait)
         self.node = FakeNode(self.server)
         self.serving = asyncio.create_task(self.server.serve(self.node))
 
@@ -221,6 +221,24 @@ def test_strangers_are_turned_away(changes, reason):
         assert reason in decode_answer(body).reason
         assert lab.node.received == []
         writer.close()
+
+    in_lab(scenario)
+
+
+def test_the_reason_arrives_though_the_caller_goes_on_talking():
+    """Words that come after the goodbye do not reset the line under it."""
+
+    async def scenario(lab):
+        await lab.said.get()
+        caller = socket.create_connection(lab.address)
+        caller.sendall(frame(Hello(1, "peer", "yesterday", "n2", 1, "n1")))
+        assert "turned a caller away" in await lab.said.get()
+        caller.sendall(b"more")
+        await lab.client().call(Request("status", {}), SECOND_NS)
+        (body,) = FrameReader().feed(caller.recv(4096))
+
+        assert "yesterday" in decode_answer(body).reason
+        caller.close()
 
     in_lab(scenario)
 
