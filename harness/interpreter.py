@@ -63,6 +63,7 @@ async def run(test: Test, world: World, journal: Journal, random: RandomSource) 
         await loop.run()
     except GeneratorExit:
         # The simulation was given up: nothing can be awaited in it any more, or needs undoing.
+        journal.close()
         raise
     except BaseException:
         await _end(loop)

@@ -131,9 +131,9 @@ class _Template(msgspec.Struct, frozen=True, gc=False):
         if process is None:
             process = context.some_free_process()
             if process is None:
-                return PENDING
+                return PENDING if context.all else None
         elif not context.is_free(process):
-            return PENDING
+            return PENDING if context.has(process) else None
         operation = Operation(
             time_ns=context.time_ns if self.time_ns is None else self.time_ns,
             process=process,
@@ -183,7 +183,7 @@ class _Function(msgspec.Struct, frozen=True):
     def operation(self, context: Context) -> Answer:
         if not context.free:
             # What it would make could not be taken, and its draws would be wasted.
-            return PENDING
+            return PENDING if context.all else None
         for _ in range(EMPTY_MAKES_MAX):
             made = self.make(context)
             if made is None:
@@ -273,11 +273,13 @@ def _template(fields: dict[str, Any]) -> Generator:
 
 
 def _function(call: Callable[..., Generatorish]) -> Generator:
-    needed = [
-        parameter
-        for parameter in inspect.signature(call).parameters.values()
-        if parameter.default is parameter.empty
-    ]
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except ValueError:
+        raise GeneratorFailed(
+            f"{call!r} cannot be used as a generator: it does not say which arguments it needs"
+        ) from None
+    needed = [one for one in parameters if one.default is one.empty]
     if not needed:
         return _Function(lambda _context: call())
     if len(needed) == 1:

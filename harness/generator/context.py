@@ -65,6 +65,11 @@ class Context(msgspec.Struct, frozen=True, gc=False):
         thread = self.thread_of(process)
         return self.processes[thread] == process and bool(self.free >> (thread + 1) & 1)
 
+    def has(self, process: int) -> bool:
+        """Whether `process` is the present one of a thread of this context, free or busy."""
+        thread = self.thread_of(process)
+        return self.processes[thread] == process and bool(self.all >> (thread + 1) & 1)
+
     def free_threads(self) -> list[int]:
         """Return the free threads, the nemesis first."""
         return _threads(self.free)

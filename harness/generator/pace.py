@@ -102,7 +102,7 @@ class _Aside(msgspec.Struct, frozen=True, gc=False):
     def operation(self, context: Context) -> Answer:
         process = context.some_free_process()
         if process is None:
-            return PENDING
+            return PENDING if context.all else None
         item: Item = msgspec.structs.replace(self.item, time_ns=context.time_ns, process=process)
         return item, NOTHING
 

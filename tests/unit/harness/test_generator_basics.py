@@ -51,6 +51,15 @@ class TestPlainValues:
 
         assert generator({"f": "read", "process": 1}).operation(context) is PENDING
 
+    def test_what_nobody_can_ever_serve_is_exhausted(self) -> None:
+        """Without threads, or when the process is gone, pending would be for ever."""
+        nobody = two_threads().restricted(0)
+        process_gone = two_threads().renumbered(0)
+
+        assert generator({"f": "read"}).operation(nobody) is None
+        assert generator(lambda: {"f": "read"}).operation(nobody) is None
+        assert generator({"f": "read", "process": 0}).operation(process_gone) is None
+
     def test_a_dict_with_a_wrong_key_is_refused(self) -> None:
         """A misspelt key is named at once, with what is allowed."""
         with pytest.raises(GeneratorFailed, match="allowed are f, value, process, time_ns, type"):
@@ -120,10 +129,15 @@ class TestFunctions:
         with pytest.raises(GeneratorFailed, match="needs 2 arguments"):
             generator(lambda one, two: {"f": one, "value": two})
 
+    def test_a_builtin_that_hides_its_arguments_is_refused(self) -> None:
+        """It is named at once, not when the run has begun."""
+        with pytest.raises(GeneratorFailed, match="does not say which arguments"):
+            generator(dict)
+
     def test_a_function_that_only_makes_empty_generators_is_stopped(self) -> None:
         """A function that never comes to an operation is an error, not an endless loop."""
         with pytest.raises(GeneratorFailed, match="1000 generators in a row"):
-            quick(lambda: [])
+            quick(lambda: [None])
 
     def test_numbered_never_repeats_a_number(self) -> None:
         """Each number is made once, also when asking is repeated."""
@@ -219,7 +233,7 @@ class TestValidate:
 
     def test_both_halves_of_an_answer_are_checked(self) -> None:
         """A successor that is no generator and an item that is no operation are both named."""
-        with pytest.raises(GeneratorFailed, match="second element .*; the first element"):
+        with pytest.raises(GeneratorFailed, match=r"second element .*; the first element"):
             validate(self.Bad(("read", 3))).operation(two_threads())
 
     def test_a_dead_process_is_not_free(self) -> None:
@@ -246,7 +260,11 @@ class TestValidate:
 
     def test_any_of_hands_its_guards_errors_on_unchanged(self) -> None:
         """An error already made clear is not wrapped twice."""
-        inner = any_of(lambda: [], {"f": "read"})
 
-        with pytest.raises(GeneratorFailed, match="^the function"):
+        def empty() -> list[Any]:
+            return []
+
+        inner = any_of(empty, {"f": "read"})
+
+        with pytest.raises(GeneratorFailed, match=r"^the function"):
             validate(inner).operation(two_threads())

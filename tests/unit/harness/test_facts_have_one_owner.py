@@ -1,0 +1,48 @@
+"""The checkers of this project can stand side by side in one test."""
+
+from __future__ import annotations
+
+from harness.checkers.agreement import Agreement
+from harness.checkers.availability import Availability
+from harness.checkers.checker import Checker, Run
+from harness.checkers.crash_facts import CrashFacts
+from harness.checkers.durability import Durability
+from harness.checkers.linearizability import Linearizability
+from harness.checkers.raft_invariants import RaftChecker
+from harness.checkers.registry_model import RegistryModel
+from harness.checkers.restart_loop import RestartLoop
+from harness.checkers.set_full import SetFull
+from harness.checkers.stats import Stats
+from harness.operation import Operation
+from harness.verdict import judge
+
+
+def test_no_two_checkers_report_the_same_fact() -> None:
+    """All of them judge one run without a collision, and an almost empty run is no pass."""
+    checkers: list[Checker] = [
+        Agreement(),
+        Availability(),
+        CrashFacts(),
+        Durability(),
+        Linearizability(),
+        RaftChecker(),
+        RegistryModel(),
+        RestartLoop(),
+        SetFull(),
+        Stats(),
+    ]
+    history = [
+        Operation(index=0, time_ns=0, f="write", value=["k", 1]),
+        Operation(index=1, time_ns=5, type="ok", f="write", value=["k", 1]),
+    ]
+    run = Run(nodes=("n1",), history=history, trace=[], options={}, final_state={})
+
+    judged = judge(checkers, run, stimuli={}, harness_facts={"harness_errors": 0})
+
+    assert judged.valid == "unknown"
+    assert not [
+        finding
+        for verdict in judged.verdicts.values()
+        for finding in verdict.evidence
+        if "itself failed" in str(finding.get("what"))
+    ]
