@@ -49,8 +49,6 @@ CLIENT_BUFFER_BYTES_MAX = 16 * 1024 * 1024
 ENTRANCES_MAX = 4096
 """Lines that others may have open to one node."""
 
-_GOODBYE_S = 1.0
-"""How long a caller who was turned away may take to hang up."""
 _CONNECT_TIMEOUT_S = 1.0
 _BACK_OFF_FIRST_S = 0.02
 _BACK_OFF_LAST_S = 0.5
@@ -158,14 +156,11 @@ class Entrance(asyncio.Protocol):
             self._take = self._from_client
 
     def _turn_away(self, reason: str) -> None:
-        """Say why, and wait a moment for the caller to hang up: closing over unread bytes would reset the line."""
-        transport = self._transport
-        assert transport is not None
+        assert self._transport is not None
         self._house.say(f"turned a caller away: {reason}")
         self._take = self._ignore
-        transport.write(frame(Goodbye(reason)))
-        transport.write_eof()
-        asyncio.get_running_loop().call_later(_GOODBYE_S, transport.abort)
+        self._transport.write(frame(Goodbye(reason)))
+        self._transport.close()
 
     def _from_peer(self, body: bytes) -> None:
         word = decode_peer_word(body)
