@@ -7,8 +7,8 @@ poison entry may be proposed past the leader's check: every replica must halt at
 of them may be struck down in the middle of its halt.
 
 Operations: ``register`` {dek_id, full_node_id, epoch}, completed with the raft index and the decision; ``write``
-[key, value]; ``read-rows``: every node's rows; ``propose_raw`` {dek_id, full_node_id, epoch}: the poison. A scenario file
-may list its own operations instead of the mixed load (`workloads.fixed`); there `writer`, a name, stands for its identity.
+[key, value]; ``read-rows``: every node's rows; ``propose_raw`` {dek_id, full_node_id, epoch}, or {payload} in hexadecimal:
+the poison. A scenario file may list its own operations instead of the mixed load (`workloads.fixed`); there `writer`, a name, stands for its identity.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cluster.encryption.identity import full_node_id, node16
-from cluster.encryption.payloads import Registration
-from cluster.machine.entries import encode_registration_payload
+from cluster.encryption.payloads import Bootstrap, Registration
+from cluster.machine.entries import encode_bootstrap_payload, encode_registration_payload
 from cluster.node.requests import Reply, Request
 from cluster.worlds.tape import Stream
 from cluster.worlds.world import World
@@ -58,11 +58,22 @@ TIMEOUT_NS = 1000 * _MS
 COLLIDING = ("n498", "n784")
 """Two names whose identities share their low 16 bits (specification §2.1)."""
 
-POISONS = ("none", "none", "rollback", "collision-less", "collision-equal", "collision-greater")
+POISONS = (
+    "none",
+    "rollback",
+    "collision-less",
+    "collision-equal",
+    "collision-greater",
+    "kek",
+    "malformed",
+)
 """What the end of a run may be; a draw picks one."""
 
 HALT_STRIKES = ("none", "none", "kill-leader", "kill-follower", "power-leader", "power-follower")
 """How and who is struck at ``eng.halt`` when the poison arrives; a draw picks one."""
+
+POISONED_DEK, POISONED_EPOCH = 9, 5
+"""The row that a poison meets; the load never uses this key."""
 
 _REGISTRATIONS = ("register", "propose_raw")
 _FIXED = (*_REGISTRATIONS, "write", "read-rows")
@@ -113,6 +124,8 @@ class RegistryClient:
                 },
             )
         value = operation.value
+        if "payload" in value:
+            return Request("inspect.propose_raw", value)
         body = {
             "dek_id": value["dek_id"],
             "full_node_id": value["full_node_id"],
@@ -146,10 +159,12 @@ def _complete(operation: Operation, reply: Reply, node: str) -> Operation:
 
 OPTIONS: dict[str, Any] = {
     "poison": Literal["none", "rollback", "collision-less", "collision-equal", "collision-greater"],
-    "halt_strike": Literal["none", "kill-leader", "kill-follower", "power-leader", "power-follower"],
+    "halt_strike": Literal[
+        "none", "kill-leader", "kill-follower", "power-leader", "power-follower"
+    ],
     "writer_count": Annotated[int, msgspec.Meta(ge=1)],
     "operations": list[Step],
-    "deks": Annotated[int, msgspec.Meta(ge=1, le=100)],
+    "deks": Annotated[int, msgspec.Meta(ge=1, le=POISONED_DEK - 1)],
     "put_percent": Annotated[int, msgspec.Meta(ge=0, le=100)],
 }
 
@@ -218,18 +233,24 @@ def _fixed(raw: Sequence[Any]) -> Generator:
     return fixed_load(steps)
 
 
-def _poison(poison: str, halt_strike: str) -> Generatorish:
+def _poison(poison: str) -> dict[str, Any]:
+    """The entry that must halt everybody once n498 has registered under key 9 with epoch 5."""
+    first, second = COLLIDING
+    if poison == "rollback":
+        return _registration("propose_raw", POISONED_DEK, first, POISONED_EPOCH - 1)
+    if poison.startswith("collision"):
+        ahead = {"less": -1, "equal": 0, "greater": 1}[poison.removeprefix("collision-")]
+        return _registration("propose_raw", POISONED_DEK, second, POISONED_EPOCH + ahead)
+    payload = encode_bootstrap_payload(Bootstrap(8, b"storage", 9, b"raft", ()))
+    if poison == "malformed":
+        payload = payload[:-1]
+    return {"f": "propose_raw", "value": {"payload": payload.hex()}}
+
+
+def _ending(poison: str, halt_strike: str) -> Generatorish:
     """The end of the run: a known row, the entry that must halt everybody, and two restarts of all."""
     if poison == "none":
         return NOTHING
-    dek = 9
-    first, second = COLLIDING
-    writer, epoch = {
-        "rollback": (first, 4),
-        "collision-less": (second, 4),
-        "collision-equal": (second, 5),
-        "collision-greater": (second, 6),
-    }[poison]
     armed = None
     if halt_strike != "none":
         action, target = halt_strike.split("-")
@@ -237,8 +258,8 @@ def _poison(poison: str, halt_strike: str) -> Generatorish:
     restart = [sleep(2 * SECOND_NS), {"f": "start"}]
     return phases(
         nemesis(armed),
-        clients(once(_registration("register", dek, first, 5))),
-        clients(once(_registration("propose_raw", dek, writer, epoch))),
+        clients(once(_registration("register", POISONED_DEK, COLLIDING[0], POISONED_EPOCH))),
+        clients(once(_poison(poison))),
         nemesis([*restart, *restart, sleep(SECOND_NS)]),
     )
 
@@ -258,7 +279,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
         client=RegistryClient(),
         generator=generator(load.operation) if operations is None else _fixed(operations),
         final_generator=once({"f": "read-rows"}),
-        epilogue=generator(_poison(poison, options["halt_strike"])),
+        epilogue=generator(_ending(poison, options["halt_strike"])),
         checkers=(
             RegistryModel(),
             Durability(),

@@ -102,7 +102,8 @@ class _TraceJudgement:
         self._checker = checker
         self._crashes = LastCrash()
         self._images: dict[tuple[str, int], _Image] = {}
-        self._claims: dict[tuple[str, str], None] = {}
+        self._claims: dict[tuple[str, str, bool], None] = {}
+        """False claims told: one for each node and durable id, and one more after something struck the node."""
         self._folds = registry_folds(run.trace)
         self._shrinkings: dict[int, Shrinking] = {}
         """By identity of the `Started` event that told of it."""
@@ -138,15 +139,24 @@ class _TraceJudgement:
 
     def _false_claim(self, event: FalseClaim) -> None:
         self.false_claims += 1
-        claim = (event.node, event.durable_id)
+        claim = (event.node, event.durable_id, self._crashes.of(event.node) != "")
         if claim in self._claims:
             return
         self._claims[claim] = None
+        epochs: dict[str, Any] = {}
+        fold = self._folds.get(event.group)
+        expected = fold.expectations.get(event.index) if fold is not None else None
+        if expected is not None and expected.registration is not None:
+            # The node says only which entry it had in hand; the log says what that entry met.
+            epochs["epoch_entry"] = expected.registration.local_epoch
+            epochs["epoch_row"] = expected.before.last_epoch
         what = (
             f"{event.node} claimed {event.durable_id} durable at entry {event.index} while below "
             f"{event.path} was un-synced: {event.missing}"
         )
-        self._broken("I12", what, event, durable_id=event.durable_id, missing=event.missing)
+        self._broken(
+            "I12", what, event, durable_id=event.durable_id, missing=event.missing, **epochs
+        )
 
     def _started(self, event: Started) -> None:
         """Judge the disk image that this life found."""

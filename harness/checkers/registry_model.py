@@ -237,9 +237,14 @@ class _Judgement:
 
     def _not_halted(self, event: Applied, expected: Expectation) -> None:
         kind = HALT_KINDS[expected.error_class]
+        why = kind
+        if expected.registration is not None:
+            why = (
+                f"{kind}: {self._writer(event)}, epoch {event.epoch_entry}, "
+                f"row at epoch {expected.before.last_epoch}"
+            )
         what = (
-            f"{event.node} must halt at entry {event.index} ({kind}: {self._writer(event)}, epoch "
-            f"{event.epoch_entry}, row at epoch {expected.before.last_epoch}), but decided {event.decision}"
+            f"{event.node} must halt at entry {event.index} ({why}), but decided {event.decision}"
         )
         self._broken(_INVARIANT_OF_KIND[kind], what, event)
 

@@ -1,0 +1,249 @@
+"""The specification's own scenarios (appendix A, registration stage), in all their variants and many times over.
+
+Goal: what the seed promises holds wherever a node is struck between the effect of a registration and its applied index:
+the replay changes nothing, a rollback and an identity collision halt every replica for good, and no race lets either
+through the leader's check. Method: the files in ``examples/`` with their faults varied; beside the verdict, every
+promise is read off trace, history and disks here once more.
+"""
+
+import itertools
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cluster.encryption.identity import full_node_id
+from cluster.encryption.registry_rows import decode_row
+from cluster.trace import Applied, Halted, HitPoint, Started, Stopped
+from harness.campaign.simulate import simulate
+from harness.cli.options import known
+from harness.scenario import After, FaultEntry, load_scenario
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+QUICK = range(2)
+THOROUGH = range(100)
+
+MODES = ("every", "data", "snapshot")
+TARGETS = ("leader", "follower", "all")
+VARIANTS = list(itertools.product(MODES, ("kill", "power"), TARGETS, (False, True)))
+POINTS = {
+    "every": "reg.after_set",
+    "data": "eng.after_apply_before_set_applied",
+    "snapshot": "eng.after_apply_before_set_applied",
+}
+"""Where to strike. In `every` the durable index follows the row at once: only between those two is there a replay."""
+
+POINTS_OF_REPLAY = {**POINTS, "every": "reg.before_get"}
+"""Where to strike again: a replay writes no row, and in `every` what comes later ends the replay."""
+
+
+def example(name):
+    return load_scenario((EXAMPLES / f"{name}.toml").read_text(), known())
+
+
+def equal_epoch_replay(mode, action, target, again):
+    """The scenario A1' for one variant."""
+    base = example("a1-equal-epoch-replay")
+    registered = After(f="register", delay_s=0.5)
+    order = {"opcode": 3, "action": action}
+    first, second = {**order, "point": POINTS[mode]}, {**order, "point": POINTS_OF_REPLAY[mode]}
+    acts = [("arm", [target], first), ("await-exit", [], {}), ("dump", [], {})]
+    if again:
+        acts += [("arm", ["down"], second), ("start", [], {})]
+        acts += [("await-exit", [], {"timeout_s": 2.0}), ("dump", [], {})]
+    faults = [FaultEntry(f=f, targets=to, value=value, when=registered) for f, to, value in acts]
+    back = registered if target == "all" else After(f="write", nth=2)
+    faults.append(FaultEntry(f="start", when=back))
+    return msgspec.structs.replace(
+        base,
+        time_limit_s=20.0,
+        options={**base.options, "durability": mode},
+        stimuli={f"crash_points_hit/{POINTS[mode]}": 1},
+        faults=faults,
+    )
+
+
+def run(scenario, seed):
+    finished = simulate(msgspec.structs.replace(scenario, seed=seed))
+    assert finished.results["valid"] is True, (seed, finished.results["evidence"])
+    return finished
+
+
+def events(finished, kind):
+    return [event for event in finished.trace if type(event) is kind]
+
+
+def entry_of(finished, epoch):
+    """The raft index of the registration with this epoch."""
+    (index,) = {event.index for event in events(finished, Applied) if event.epoch_entry == epoch}
+    return index
+
+
+def check_disks(finished, index):
+    """The first dump shows the new row under an applied index that does not cover it."""
+    struck = [hit.node for hit in events(finished, HitPoint) if hit.index == index]
+    dump = next(op for op in finished.history if op.f == "dump" and op.value.get("disks"))
+    assert struck
+    for node, disk in dump.value["disks"].items():
+        assert node in struck
+        store = disk["groups"]["0"]["store"]
+        (row,) = store["rows"].values()
+        assert decode_row(bytes.fromhex(row)).last_seen_epoch == 2
+        assert store["applied"] < index
+
+
+def check_replays(finished, index, mode):
+    """Whatever a later life applied again up to `index` changed no row, unless its store was rebuilt from nothing."""
+    again = [
+        event
+        for event in events(finished, Applied)
+        if event.opcode == 3 and event.incarnation > 1 and event.index <= index
+    ]
+    assert index in {event.index for event in again}
+    for event in again:
+        if mode == "snapshot":
+            assert event.decision in ("insert", "advance")
+            continue
+        assert event.decision == ("noop" if event.index == index else "noop_older")
+        assert event.row_writes == 0
+        assert event.row_after == event.row_before
+
+
+def check_registry(finished):
+    """At the end every node has the one row, first epoch 1, last epoch 2."""
+    (read,) = [op for op in finished.history if op.f == "read-rows" and op.type == "ok"]
+    assert sorted(read.value) == ["n1", "n2", "n3"]
+    for seen in read.value.values():
+        (row,) = [decode_row(bytes.fromhex(value)) for value in seen["rows"].values()]
+        assert row.full_node_id == full_node_id("n1")
+        assert (row.first_seen_epoch, row.last_seen_epoch) == (1, 2)
+
+
+def check_quorum(finished):
+    """While the one node was down, a client's write was acknowledged."""
+    died_ns = next(event.at_ns for event in events(finished, Stopped) if event.cause != "stop")
+    back_ns = max(event.at_ns for event in events(finished, Started) if event.incarnation > 1)
+    invoked = {}
+    between = []
+    for op in finished.history:
+        if op.f == "write" and op.type == "invoke":
+            invoked[op.process] = op.time_ns
+        elif op.f == "write" and op.type == "ok" and invoked[op.process] > died_ns:
+            between.append(op.time_ns)
+    assert between
+    assert min(between) < back_ns
+
+
+def check_equal_epoch_replay(variant, seeds):
+    mode, _, target, _ = variant
+    scenario = equal_epoch_replay(*variant)
+    for seed in seeds:
+        finished = run(scenario, seed)
+        index = entry_of(finished, 2)
+        check_disks(finished, index)
+        check_replays(finished, index, mode)
+        check_registry(finished)
+        if target != "all":
+            check_quorum(finished)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_equal_epoch_replays_change_nothing(variant):
+    """A1': struck after the effect and before the applied index, a node replays the registration as a no-op."""
+    check_equal_epoch_replay(variant, QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_equal_epoch_replays_change_nothing_a_hundred_times(variant):
+    """A1' holds for a hundred seeds of each variant."""
+    check_equal_epoch_replay(variant, THOROUGH)
+
+
+def check_halts(finished, error_class):
+    """Every replica halts at one index with exit code 78, at each of three lives, and leaves the row as it was."""
+    halts = events(finished, Halted)
+    (index,) = {event.index for event in halts}
+    assert {event.error_class for event in halts} == {error_class}
+    for node in ("n1", "n2", "n3"):
+        exits = [
+            e.exit_code for e in events(finished, Stopped) if e.node == node and e.cause == "halt"
+        ]
+        assert exits[:3] == [78, 78, 78]
+    refused = [e for e in events(finished, Applied) if e.index == index]
+    (row,) = {event.row_before for event in refused}
+    assert decode_row(row).last_seen_epoch == 5
+    assert all(e.decision == "halt" and e.row_after == row and not e.row_writes for e in refused)
+    assert max(event.index for event in events(finished, Applied)) == index
+
+
+def check_refusals(finished, count):
+    """The front door refused what would have halted: definitely, and nothing of it was committed."""
+    asked = [op for op in finished.history if op.f == "register" and op.type != "invoke"]
+    refused = [op for op in asked if "FailedPrecondition" in op.error]
+    assert [op.type for op in refused] == ["fail"] * count
+    for op in refused:
+        wanted = (op.value["dek_id"], op.value["full_node_id"], op.value["epoch"])
+        committed = {
+            e.index
+            for e in events(finished, Applied)
+            if (e.dek_id, e.full_node_id, e.epoch_entry) == wanted
+        }
+        assert committed <= {op.value["index"] for op in asked if op.type == "ok"}
+
+
+HALTING = {
+    "a2-rollback-halts": ("LocalEpochRollback", 1),
+    "a3-collision-less": ("WriterUint16Collision", 3),
+    "a3-collision-equal": ("WriterUint16Collision", 3),
+    "a3-collision-greater": ("WriterUint16Collision", 3),
+}
+
+
+@pytest.mark.parametrize("name", HALTING)
+def test_rollbacks_and_collisions_halt_everybody(name):
+    """A2', A3': the entry past the check halts each replica, at every start; the check itself lets none through."""
+    error_class, refusals = HALTING[name]
+    for seed in QUICK:
+        finished = run(example(name), seed)
+        check_halts(finished, error_class)
+        check_refusals(finished, refusals)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HALTING)
+def test_rollbacks_and_collisions_halt_everybody_a_hundred_times(name):
+    """A2' and A3' hold for a hundred seeds."""
+    error_class, refusals = HALTING[name]
+    for seed in THOROUGH:
+        finished = run(example(name), seed)
+        check_halts(finished, error_class)
+        check_refusals(finished, refusals)
+
+
+def check_concurrent_registrations(time_limit_s, seeds):
+    base = example("concurrent-registrations")
+    scenario = msgspec.structs.replace(base, time_limit_s=time_limit_s)
+    for seed in seeds:
+        finished = run(scenario, seed)
+        facts = finished.results["facts"]
+        assert facts["concurrent_registrations"] > 0
+        assert facts["leader_changes"] > 0
+        assert facts["halts"] == 0
+
+
+@pytest.mark.slow
+def test_concurrent_registrations_halt_nothing():
+    """Many clients register one writer while leaders change, over a hundred seeds: no replica ever halts."""
+    check_concurrent_registrations(15.0, THOROUGH)
+
+
+def test_a_few_concurrent_registrations_halt_nothing():
+    """As above, once: what the slow test repeats."""
+    check_concurrent_registrations(4.0, [1])
+
+
+@pytest.mark.parametrize("name", ["a1-equal-epoch-replay", "a1-all-nodes-twice"])
+def test_the_example_files_are_valid_runs(name):
+    """What stands in examples/ and is not run above ends valid, too."""
+    run(example(name), 0)
