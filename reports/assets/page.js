@@ -43,7 +43,8 @@ function countWords(counts) {
   const words = [`${counts.operations.toLocaleString("en")} operations`];
   if (counts.operations < counts.total) words[0] = `showing ${counts.operations.toLocaleString("en")} of ${counts.total.toLocaleString("en")} operations`;
   if (counts.threads < counts.threadsTotal) words.push(`showing ${counts.threads} of ${counts.threadsTotal} client rows`);
-  words.push(`${counts.bands} faults`, `${counts.lanes} replicas`);
+  if (counts.bands) words.push(`${counts.bands} faults`);
+  if (counts.lanes) words.push(`${counts.lanes} replicas`);
   return words.join(" · ");
 }
 

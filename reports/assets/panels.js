@@ -446,15 +446,20 @@ function operationsPanel(operations, bands, drawn) {
           const row = thread.rows[place];
           const x = pen.x(operations.start[row]);
           const end = Math.max(x + 1.5, pen.x(operations.start[row] + operations.length[row]));
-          if (end < GUTTER || (end < covered && operations.type[row] === 0)) continue;
-          covered = Math.max(covered, end);
           const type = operations.type[row];
+          // What would add less than a pixel to the boxes before it is not worth a call; what is not ok always is.
+          if (end < GUTTER || (type === 0 && end - covered < 0.8)) continue;
+          covered = Math.max(covered, end);
           const nemesis = operations.process[row] === NEMESIS;
           context.fillStyle = nemesis ? colour["band-ink"] : colour[TYPE_COLOURS[type]];
           context.globalAlpha = nemesis ? 0.4 : type === 0 ? 0.75 : 1;
-          context.beginPath();
-          context.roundRect(x, y, end - x, ROW - 5, Math.min(3, (end - x) / 3));
-          context.fill();
+          if (end - x < 4) {
+            context.fillRect(x, y, end - x, ROW - 5);
+          } else {
+            context.beginPath();
+            context.roundRect(x, y, end - x, ROW - 5, 3);
+            context.fill();
+          }
           context.globalAlpha = 1;
           drawn.boxes++;
           if (end - x > 30) {
