@@ -113,7 +113,12 @@ class Node:
 
     def deadline_ns(self, now_ns: int) -> int:
         """When `wake` is needed next, in this node's time."""
-        return min([replica.deadline_ns(now_ns) for replica in self.replicas.values()])
+        earliest_ns = -1
+        for replica in self.replicas.values():
+            deadline_ns = replica.deadline_ns(now_ns)
+            if earliest_ns < 0 or deadline_ns < earliest_ns:
+                earliest_ns = deadline_ns
+        return earliest_ns
 
     def state(self, group: int) -> dict[str, Any]:
         """Live state O6 of one group."""

@@ -111,14 +111,18 @@ class SimMailbox(Generic[Item]):
 class Kernel:
     """Simulated time; implements `cluster.worlds.world.Timeline` (as `now_ns` attribute plus methods)."""
 
-    __slots__ = ("_heap", "_sequence", "_tasks", "events", "now_ns")
+    __slots__ = ("_heap", "_sequence", "_tasks", "now_ns")
 
     def __init__(self) -> None:
         self.now_ns = 0
-        self.events = 0
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._sequence = 0
         self._tasks: list[_Task] = []
+
+    @property
+    def events(self) -> int:
+        """How many events have happened so far."""
+        return self._sequence - len(self._heap)
 
     def at(self, time_ns: int, action: Callable[..., None], *arguments: Any) -> None:
         """Call `action(*arguments)` at `time_ns` (not before now)."""
@@ -150,9 +154,7 @@ class Kernel:
             while not task.finished:
                 if not heap:
                     raise Deadlock("the simulation stands still, and the run has not ended")
-                time_ns, _, action, arguments = heappop(heap)
-                self.now_ns = time_ns
-                self.events += 1
+                self.now_ns, _, action, arguments = heappop(heap)
                 action(*arguments)
         finally:
             for open_task in self._tasks:
