@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from generator_runs import (
     Draws,
@@ -24,6 +25,7 @@ from generator_runs import (
 from harness.generator import (
     NOTHING,
     PENDING,
+    Context,
     Generator,
     Log,
     Sleep,
@@ -124,6 +126,10 @@ class TestHowMany:
         taken = rows(perfect_info(clients(process_limit(4, repeat(A)))))
 
         assert [process for _, process, *_ in taken] == [0, 1, 2, 3]
+
+    def test_process_limit_counts_idle_processes_too(self) -> None:
+        """Two clients are more than one process could be, whoever would have done the work."""
+        assert quick(clients(process_limit(1, repeat(A)))) == []
 
 
 class TestInTurn:
@@ -388,6 +394,17 @@ class TestThreads:
             (1, "b"),
         ]
         assert [time for time, *_ in taken] == [0, 0, 0, 10, 10, 10]
+
+    def test_each_thread_is_not_over_while_one_thread_is_busy(self) -> None:
+        """What follows waits for the slowest copy, whose thread may have more to do."""
+
+        def slow_second(_context: Context, invoked: Operation) -> Operation:
+            latency_ns = 30 if invoked.process == 1 else 10
+            return msgspec.structs.replace(invoked, type="ok", time_ns=invoked.time_ns + latency_ns)
+
+        done = rows(simulate(clients(concat(each_thread(A), B)), slow_second))
+
+        assert [time for time, _, f, _ in done if f == "b"] == [30, 40]
 
     def test_each_thread_goes_on_after_a_crash(self) -> None:
         """The copy belongs to the thread, whatever its process is called."""

@@ -14,6 +14,7 @@ from harness import interpreter
 from harness.errors import GeneratorFailed, RunStuck
 from harness.generator import (
     SECOND_NS,
+    Context,
     Generatorish,
     after,
     clients,
@@ -237,6 +238,28 @@ class TestProcesses:
         )
 
         assert [one.value for one in rig.run() if one.type == "invoke"] == [0, 1, 2]
+
+    def test_the_generator_is_told_before_the_process_is_replaced(self) -> None:
+        """At its completion the process is still the one of its thread."""
+        heard: list[tuple[str, bool]] = []
+
+        class Listening:
+            """Hears of everything, and hands out one read."""
+
+            def __init__(self, inner: Any) -> None:
+                self.inner = generator(inner)
+
+            def operation(self, context: Context) -> Any:
+                answer = self.inner.operation(context)
+                return (answer[0], Listening(answer[1])) if isinstance(answer, tuple) else answer
+
+            def update(self, context: Context, event: Operation) -> Any:
+                heard.append((event.type, context.has(event.process)))
+                return self
+
+        Rig(clients(Listening(READ)), in_turn("info")).run()
+
+        assert heard == [("invoke", True), ("info", True)]
 
 
 class TestDefects:
