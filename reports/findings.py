@@ -29,7 +29,7 @@ _OPERATIONS: Final = 12
 
 _SHOWN_FIELDS: Final = frozenset(
     {"what", "checker", "invariant", "node", "group", "index", "crash_point", "epoch_entry", "epoch_row",
-     "time_ns", "operations"}
+     "time_ns", "times", "operations"}
 )  # fmt: skip
 
 
@@ -67,6 +67,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     epoch_row: int | None
     at_us: int
     at: str
+    times: int
+    """How often the checker saw the very same; it keeps one piece of evidence for all of them."""
     more: list[tuple[str, str]]
     others: list[Other]
     lines: list[Line]
@@ -126,6 +128,7 @@ def _card(
         epoch_row=found.get("epoch_row"),
         at_us=at_ns // 1000 if at_ns >= 0 else -1,
         at=time_phrase(at_ns),
+        times=int(found.get("times") or 1),
         more=more,
         others=[_other(one) for one in alike[1:]],
         lines=sorted(lines, key=lambda line: line.at_us),

@@ -54,6 +54,7 @@ _DECISIONS: Final = {
     "advance": "row advanced",
     "noop": "equal epoch, nothing changed",
     "noop_older": "older replay, nothing changed",
+    "keys": "keys changed",
     "halt": "refused: halt",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from array import array
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -27,7 +27,14 @@ from reports.columns import Row, columns, rows
 from reports.facts import singles, tables
 from reports.findings import Context, cards
 from reports.lanes import Span, lanes
-from reports.phrases import compact, duration_phrase, event_phrase, offset_phrase, start_phrase
+from reports.phrases import (
+    _PHRASES,
+    compact,
+    duration_phrase,
+    event_phrase,
+    offset_phrase,
+    start_phrase,
+)
 
 MS = 1_000_000
 
@@ -360,6 +367,14 @@ class TestCards:
             [line.text for line in card.lines],
         ) == (4_000, ["invoke write 1", "ok read 2"])
 
+    def test_repeated_evidence_says_how_often(self) -> None:
+        """A checker that folds equal findings into one says how many there were."""
+        once, often = cards(
+            [{"what": "x", "times": 1}, {"what": "y", "times": 7}], Context(history=[], trace=[])
+        )
+
+        assert (once.times, often.times, often.more) == (1, 7, [])
+
     def test_unknown_fields_of_evidence_are_shown(self) -> None:
         """A checker may say more than the page knows."""
         (card,) = cards(
@@ -399,6 +414,10 @@ class TestPhrases:
     def test_long_values_are_cut(self) -> None:
         """A value never fills the page."""
         assert len(compact("x" * 500)) == 120
+
+    def test_every_kind_of_event_has_a_sentence(self) -> None:
+        """A new kind of event is not forgotten."""
+        assert set(_PHRASES) == set(get_args(Event))
 
     def test_registration_tells_both_epochs(self) -> None:
         """The one sentence that the page is about."""
