@@ -40,6 +40,9 @@ __all__ = ["run"]
 PENDING_WAIT_NS = 10_000_000
 """How long to wait before a pending generator is asked again when nothing happens meanwhile."""
 
+PENDING_WAIT_MAX_NS = 160_000_000
+"""What that wait doubles up to: hardly any generator stops pending by time alone, and asking draws."""
+
 PENDING_IDLE_MAX_NS = 60 * SECOND_NS
 """How long a generator may be pending while nothing is under way, once the time limit is over."""
 
@@ -98,6 +101,7 @@ class _Loop:
         self.under_way: dict[int, Item] = {}
         self.limit_ns = world.now_ns() + test.time_limit_ns
         self.idle_since_ns = -1
+        self.pending_wait_ns = PENDING_WAIT_NS
         self.instant_ns = -1
         self.instant_items = 0
 
@@ -135,7 +139,8 @@ class _Loop:
                 until_ns = end_ns
             elif answer is PENDING:
                 self._check_idle(now_ns)
-                until_ns = min(now_ns + PENDING_WAIT_NS, end_ns)
+                until_ns = min(now_ns + self.pending_wait_ns, end_ns)
+                self.pending_wait_ns = min(2 * self.pending_wait_ns, PENDING_WAIT_MAX_NS)
             else:
                 asked, until_ns = True, min(answer[0].time_ns, end_ns)
 
@@ -147,6 +152,7 @@ class _Loop:
     def _dispatch(self, now_ns: int, item: Item, left: Generator) -> None:
         """Hand `item` out; `left` is the generator from now on."""
         self.idle_since_ns = -1
+        self.pending_wait_ns = PENDING_WAIT_NS
         self._count_instant(now_ns)
         if type(item) is Log:
             self.journal.note(now_ns, item.message)
@@ -166,6 +172,7 @@ class _Loop:
         now_ns = self.world.now_ns()
         del self.under_way[thread]
         self.idle_since_ns = -1
+        self.pending_wait_ns = PENDING_WAIT_NS
         self.context = self.context.freed(now_ns, thread)
         if type(item) is Operation:
             recorded = self.journal.record(item, now_ns)
