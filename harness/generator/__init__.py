@@ -35,6 +35,7 @@ from harness.generator.combine import (
     until_ok,
 )
 from harness.generator.context import Context, RandomSource, new_context
+from harness.generator.guard import validate
 from harness.generator.pace import delay, log, sleep, stagger, time_limit
 from harness.generator.schedule import after, at
 from harness.generator.threads import (
@@ -45,7 +46,6 @@ from harness.generator.threads import (
     on_threads,
     reserve,
 )
-from harness.generator.validate import validate
 
 __all__ = [
     "NOTHING",
