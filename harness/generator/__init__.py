@@ -1,7 +1,7 @@
 """Pure generators: what a run does, and when. Start with `base`; the vocabulary is Jepsen's.
 
 Here are names only, re-exported from `context`, `base`, `combine`, `pace`, `schedule`, `threads` and
-`validate`.
+`guard`.
 """
 
 from __future__ import annotations

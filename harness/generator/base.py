@@ -10,6 +10,8 @@ methods:
 * `update(context, event)` returns the generator after an invocation or completion took place
   anywhere in the run.
 
+What no thread of its context could ever serve is exhausted: pending would be for ever.
+
 Plain values stand for generators wherever one is expected (`generator` converts):
 
 * None: nothing, ever;
