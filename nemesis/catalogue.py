@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.client import Nemesis
 from nemesis.crash_replay import CrashReplayNemesis, crash_replay
+from nemesis.disk import DiskNemesis, disk
 from nemesis.exact import ExactNemesis
 from nemesis.package import Package
 from nemesis.partition import PartitionNemesis, partition
@@ -17,6 +18,7 @@ __all__ = ["EVERY", "NEMESES", "OPERATIONS"]
 
 NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
     "crash-replay": crash_replay,
+    "disk": disk,
     "kill": kill,
     "partition": partition,
     "pause": pause,
@@ -27,6 +29,7 @@ NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
 
 EVERY: tuple[Callable[[], Nemesis], ...] = (
     CrashReplayNemesis,
+    DiskNemesis,
     ExactNemesis,
     PartitionNemesis,
     ProcessNemesis,
@@ -39,6 +42,7 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "await-exit": frozenset(),
     "crash-point": frozenset({"crash-points", "kill", "power", "inspect"}),
     "disarm": frozenset({"crash-points"}),
+    "disk-fault": frozenset({"disk-faults", "power"}),
     "dump": frozenset({"disk-dump"}),
     "heal": frozenset({"cut"}),
     "kill": frozenset({"kill"}),

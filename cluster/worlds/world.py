@@ -11,12 +11,24 @@ needs beyond them is refused before anything starts.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import msgspec
 
 from cluster.node.requests import CrashOrder, Reply, Request
 from cluster.trace import Event
 
-__all__ = ["Connection", "CrashOrder", "Mailbox", "Reply", "Request", "Timeline", "World"]
+__all__ = [
+    "Connection",
+    "CrashOrder",
+    "DiskFault",
+    "DiskFaults",
+    "Mailbox",
+    "Reply",
+    "Request",
+    "Timeline",
+    "World",
+]
 
 Item = TypeVar("Item")
 
@@ -57,6 +69,14 @@ class Timeline(Protocol):
 
     def mailbox(self) -> Mailbox[Any]:
         """A fresh mailbox."""
+
+
+class DiskFault(msgspec.Struct, frozen=True, kw_only=True):
+    """What fails below `path`: ``eio`` (every fsync), ``full`` (every write, ENOSPC), ``slow`` (fsyncs take `extra_ns` more)."""
+
+    kind: Literal["eio", "full", "slow"]
+    path: str = ""
+    extra_ns: int = 0
 
 
 class World(Timeline, Protocol):
@@ -122,3 +142,13 @@ class World(Timeline, Protocol):
 
     def trace(self) -> Sequence[Event]:
         """All events so far, in time order."""
+
+
+class DiskFaults(Protocol):
+    """What a world with the capability ``disk-faults`` can do besides."""
+
+    async def disk_fault(self, node: str, fault: DiskFault) -> None:
+        """Let the node's disk fail from now on."""
+
+    async def disk_heal(self, node: str) -> None:
+        """Let the node's disk work again; what a failed fsync dropped stays dropped."""

@@ -30,6 +30,7 @@ from cluster.worlds.sim.clock import NodeClock
 from cluster.worlds.sim.kernel import Future, Kernel, SimMailbox
 from cluster.worlds.sim.network import LinkModel, Network
 from cluster.worlds.tape import Tape
+from cluster.worlds.world import DiskFault
 
 __all__ = ["SimOptions", "SimWorld"]
 
@@ -306,9 +307,21 @@ class SimWorld:
         if simnode.node is not None:
             simnode.node.disarm()
 
-    def disk(self, node: str) -> SimDisk:
-        """The node's disk, for faults that only a simulated disk can have."""
-        return self.simnodes[node].disk
+    async def disk_fault(self, node: str, fault: DiskFault) -> None:
+        """See `World`."""
+        faults = self.simnodes[node].disk.faults
+        if fault.kind == "eio":
+            faults.fail_fsync(fault.path)
+        elif fault.kind == "full":
+            faults.fill_up(fault.path)
+        else:
+            faults.slow_fsync(fault.path, extra_ns=fault.extra_ns)
+        self._fault(f"disk-{fault.kind}", node)
+
+    async def disk_heal(self, node: str) -> None:
+        """See `World`."""
+        self.simnodes[node].disk.faults.heal()
+        self._fault("disk-heal", node)
 
     @staticmethod
     def _take_orders(simnode: _SimNode) -> list[CrashOrder]:
