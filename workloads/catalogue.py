@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from cluster.machine.entries import OPCODE_KV, OPCODE_REGISTRATION
 from cluster.worlds.tape import Stream
 from harness.test import Workload
 from workloads import register, registry
@@ -25,6 +26,8 @@ class Offer(msgspec.Struct, frozen=True):
     """The workload's own options: name -> type."""
     over_many: Mapping[str, int] = {}
     """Facts that many seeds together must have seen before their pass counts."""
+    opcode: int = OPCODE_REGISTRATION
+    """Of the entries that it is about: crash points around applying are armed for these."""
 
 
 _CRASHES = ("crash-replay", "kill", "power", "pause", "partition", "snapshot")
@@ -32,8 +35,12 @@ _CRASHES = ("crash-replay", "kill", "power", "pause", "partition", "snapshot")
 _REPLAYED = {"replayed_noops": 1, "crash_points_hit": 1, "kills": 1, "power_losses": 1}
 
 WORKLOADS: dict[str, Offer] = {
-    "register": Offer(register.workload, register.swarm, _CRASHES, register.OPTIONS),
+    "register": Offer(
+        register.workload, register.swarm, _CRASHES, register.OPTIONS, opcode=OPCODE_KV
+    ),
     "registry": Offer(registry.workload, registry.swarm, _CRASHES, registry.OPTIONS, _REPLAYED),
-    "set": Offer(growing_set.workload, growing_set.swarm, _CRASHES, growing_set.OPTIONS),
+    "set": Offer(
+        growing_set.workload, growing_set.swarm, _CRASHES, growing_set.OPTIONS, opcode=OPCODE_KV
+    ),
 }
 """Name -> offer."""
