@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from typing import Protocol
 
@@ -49,6 +50,9 @@ CLIENT_BUFFER_BYTES_MAX = 16 * 1024 * 1024
 ENTRANCES_MAX = 4096
 """Lines that others may have open to one node."""
 
+_SILENCE_MS_MAX = 2000
+"""How long a peer's machine may leave bytes unacknowledged: TCP itself would wait longer and longer, and be
+long silent after a cut was healed."""
 _CONNECT_TIMEOUT_S = 1.0
 _BACK_OFF_FIRST_S = 0.02
 _BACK_OFF_LAST_S = 0.5
@@ -236,6 +240,8 @@ class PeerLine(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._reader = FrameReader()
+        line: socket.socket = transport.get_extra_info("socket")
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_MS_MAX)
         transport.write(frame(self._house.hello_to(self._peer)))
 
     def connection_lost(self, exc: Exception | None) -> None:

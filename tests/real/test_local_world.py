@@ -11,7 +11,7 @@ from local_lab import MS, NODES, SECOND, Lab, in_lab
 from cluster.node.crash_points import UnknownCrashPoint
 from cluster.node.process_config import Cuts, read_process_config
 from cluster.node.requests import CrashOrder
-from cluster.trace import Applied, Armed, Fault, HitPoint, Started, Stopped
+from cluster.trace import Applied, Armed, FalseClaim, Fault, HitPoint, Started, Stopped
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -33,6 +33,7 @@ def test_three_nodes_elect_and_serve(tmp_path):
     in_lab(lab, scenario)
     events = lab.trace()
 
+    assert [event for event in events if isinstance(event, FalseClaim)] == []
     assert [event.at_ns for event in events] == sorted(event.at_ns for event in events)
     assert dict.fromkeys(NODES, "stop") == {
         event.node: event.cause for event in events if isinstance(event, Stopped)

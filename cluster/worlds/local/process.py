@@ -1,4 +1,4 @@
-"""One node process: started, signalled, waited for. Knows processes and nothing of clusters."""
+"""One node and its processes: started, signalled, waited for, and why they ended. Knows nothing of clusters."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cluster
+from cluster.client import NodeConnection
+from cluster.node.replica import NodeHalted
+from cluster.node.requests import CrashOrder
 
-__all__ = ["NodeProcess", "log_tail"]
+__all__ = ["LocalNode", "NodeProcess", "cause_of_death", "log_tail"]
 
 _TAIL_BYTES = 4096
 
@@ -80,3 +84,37 @@ def log_tail(log: Path, start: int = 0) -> str:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(start, size - _TAIL_BYTES))
         return file.read().decode(errors="replace").strip()
+
+
+class LocalNode:
+    """One node's place in a world: its files, and what outlives its processes."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.directory = directory
+        self.log = directory / "node.log"
+        self.data = directory / "data"
+        self.process: NodeProcess | None = None
+        self.incarnation = 0
+        self.changes: dict[str, Any] = {}
+        """What its configuration differs in from the others'."""
+        self.orders: list[CrashOrder] = []
+        """Orders given while the node was down: they hold from its next start on."""
+        self.exit_code: int | None = None
+        self.line: NodeConnection | None = None
+        """The world's own line to the node."""
+
+
+def cause_of_death(process: NodeProcess, log: Path, strike: str) -> tuple[str, str]:
+    """Why a process is gone (the words of `cluster.trace.Stopped`), and its last line where that says more.
+
+    `strike` is the action of the crash point it met, ``""`` for none.
+    """
+    last_line = log_tail(log, process.log_start).rpartition("\n")[2]
+    if process.exit_code == NodeHalted.exit_code:
+        return "halt", last_line
+    if process.exit_code == -signal.SIGKILL:
+        return process.intent or strike or "kill", ""
+    if process.exit_code == 0:
+        return "stop", ""
+    return "error", last_line

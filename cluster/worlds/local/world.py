@@ -33,7 +33,7 @@ from cluster.trace import Armed, Event, Fault, HitPoint, Stopped
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.local.leftovers import ProcessList, end_leftovers, lists_directory
 from cluster.worlds.local.ports import HeldPorts
-from cluster.worlds.local.process import NodeProcess, log_tail
+from cluster.worlds.local.process import LocalNode, NodeProcess, cause_of_death, log_tail
 from cluster.worlds.local.timeline import WallTimeline
 from cluster.worlds.local.trace_reader import TraceReader
 
@@ -60,24 +60,6 @@ class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Module, callable and arguments that make the parts of a replica (see `ProcessConfig`)."""
 
 
-class _LocalNode:
-    """One node's place in the world: outlives its processes."""
-
-    def __init__(self, name: str, directory: Path) -> None:
-        self.name = name
-        self.directory = directory
-        self.log = directory / "node.log"
-        self.data = directory / "data"
-        self.process: NodeProcess | None = None
-        self.incarnation = 0
-        self.changes: dict[str, Any] = {}
-        self.orders: list[CrashOrder] = []
-        """Orders given while the node was down: they hold from its next start on."""
-        self.exit_code: int | None = None
-        self.line: NodeConnection | None = None
-        """The world's own line to the node."""
-
-
 class LocalWorld(WallTimeline):
     """See the module and `cluster.worlds.world.World`."""
 
@@ -98,7 +80,7 @@ class LocalWorld(WallTimeline):
                 f"{directory} holds the nodes of an earlier run; a run needs a fresh folder"
             )
         self._localnodes = {
-            name: _LocalNode(name, self._directory / "nodes" / name) for name in self.nodes
+            name: LocalNode(name, self._directory / "nodes" / name) for name in self.nodes
         }
         self._cluster = f"{self._directory.name}-{secrets.token_hex(4)}"
         self._cut: tuple[tuple[str, str], ...] = ()
@@ -167,7 +149,7 @@ class LocalWorld(WallTimeline):
         if self._cut != cut_then and local.process is process:
             await self._tell_cuts(local)
 
-    async def _until_served(self, local: _LocalNode, process: NodeProcess) -> None:
+    async def _until_served(self, local: LocalNode, process: NodeProcess) -> None:
         assert local.line is not None
         deadline_ns = self.now_ns() + self._options.start_timeout_ns
         while process.exit_code is None:
@@ -213,14 +195,14 @@ class LocalWorld(WallTimeline):
             return local.exit_code
         return await local.process.wait(timeout_ns / 1e9)
 
-    async def _end(self, local: _LocalNode, intent: str) -> None:
+    async def _end(self, local: LocalNode, intent: str) -> None:
         process = local.process
         if process is not None:
             process.intent = intent
             process.signal(signal.SIGKILL)
             await process.wait()
 
-    async def _stop(self, local: _LocalNode) -> None:
+    async def _stop(self, local: LocalNode) -> None:
         process = local.process
         if process is None:
             return
@@ -231,7 +213,7 @@ class LocalWorld(WallTimeline):
             process.signal(signal.SIGKILL)
             await process.wait()
 
-    def _ended(self, local: _LocalNode, exit_code: int) -> None:
+    def _ended(self, local: LocalNode, exit_code: int) -> None:
         """A process is gone: say why, as far as it can be known."""
         process = local.process
         assert process is not None
@@ -239,7 +221,7 @@ class LocalWorld(WallTimeline):
         local.process = None
         local.exit_code = exit_code
         self._list.remove(process.pid)
-        cause, message = self._cause(local, process, exit_code)
+        cause, message = cause_of_death(process, local.log, self._strike(local))
         self._record(
             Stopped(
                 node=local.name,
@@ -250,17 +232,7 @@ class LocalWorld(WallTimeline):
             )
         )
 
-    def _cause(self, local: _LocalNode, process: NodeProcess, exit_code: int) -> tuple[str, str]:
-        last_line = log_tail(local.log, process.log_start).rpartition("\n")[2]
-        if exit_code == 78:
-            return "halt", last_line
-        if exit_code == -signal.SIGKILL:
-            return process.intent or self._strike(local) or "kill", ""
-        if exit_code == 0:
-            return "stop", ""
-        return "error", last_line
-
-    def _strike(self, local: _LocalNode) -> str:
+    def _strike(self, local: LocalNode) -> str:
         """The action of the crash point that this incarnation met; ``""`` when none is known."""
         for event in reversed(self.trace()):
             if (
@@ -282,7 +254,7 @@ class LocalWorld(WallTimeline):
         if self._ports is not None:
             self._ports.release()
 
-    def _process_config(self, local: _LocalNode) -> ProcessConfig:
+    def _process_config(self, local: LocalNode) -> ProcessConfig:
         assert self._ports is not None
         options = self._options
         node = msgspec.structs.replace(
@@ -336,8 +308,8 @@ class LocalWorld(WallTimeline):
         if local.process is None:
             local.orders.append(order)
             armed = msgspec.structs.replace(armed, incarnation=local.incarnation + 1)
-        else:
-            await self._tell(local, "crash.arm", msgspec.to_builtins(order), order.group)
+        elif not await self._tell(local, "crash.arm", msgspec.to_builtins(order), order.group):
+            return
         self._trace.append(armed)
 
     async def disarm(self, node: str) -> None:
@@ -356,21 +328,22 @@ class LocalWorld(WallTimeline):
     async def _tell_all_cuts(self) -> None:
         await asyncio.gather(*(self._tell_cuts(local) for local in self._localnodes.values()))
 
-    async def _tell_cuts(self, local: _LocalNode) -> None:
+    async def _tell_cuts(self, local: LocalNode) -> None:
         await self._tell(local, "link.cut", msgspec.to_builtins(self._cuts_of(local.name)), 0)
 
-    async def _tell(self, local: _LocalNode, kind: str, body: dict[str, Any], group: int) -> None:
-        """Give a running node an order. One that is paused or stalled obeys first thing when it goes on.
+    async def _tell(self, local: LocalNode, kind: str, body: dict[str, Any], group: int) -> bool:
+        """Give a node an order; whether it has it. One that is paused or stalled obeys first thing when it goes on.
 
         Raises WorldFailed when the node refuses: it was not started for such orders.
         """
         process = local.process
         if process is None or local.line is None:
-            return
+            return False
         timeout_ns = _PAUSED_TIMEOUT_NS if process.paused else _ADMIN_TIMEOUT_NS
         reply = await local.line.call(Request(kind, body, group), timeout_ns)
         if reply.status == "refused" and reply.code != "Unavailable":
             raise WorldFailed(f"{local.name} refuses {kind}: {reply.message}")
+        return reply.status != "refused"
 
     # -- looking -----------------------------------------------------------------------------------------
 
