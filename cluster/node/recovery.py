@@ -18,7 +18,7 @@ from cluster.machine.parts import Parts
 from cluster.machine.snapshot_stream import restore_pairs
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import NodeProbe
-from cluster.node.journal import Journal
+from cluster.node.journal import Journal, Recovered
 from cluster.node.peers import Peers, check_peers
 from cluster.node.shelf import Shelf
 from cluster.raft.config import RaftConfig, Restored
@@ -67,6 +67,35 @@ def open_group(
     make_directories(disk, root)
     check_peers(disk, root, Peers(node=config.name, voters=config.peers), probe)
     journal = Journal.open(disk, f"{root}/wal", probe, config.wal_segment_bytes)
+    try:
+        return _open_behind(
+            journal,
+            config=config,
+            group=group,
+            disk=disk,
+            parts=parts,
+            probe=probe,
+            below=below,
+            now_ns=now_ns,
+        )
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _open_behind(
+    journal: Journal,
+    *,
+    config: NodeConfig,
+    group: int,
+    disk: Disk,
+    parts: Parts,
+    probe: NodeProbe,
+    below: Callable[[int], int],
+    now_ns: int,
+) -> Opened:
+    """Open everything behind the log: snapshots, store, machine, raft."""
+    root = f"g{group}"
     shelf = Shelf(SnapshotFiles(disk, f"{root}/snap", probe))
     recovered = journal.recovered
     base = _newest_snapshot(
@@ -99,33 +128,7 @@ def open_group(
         below,
         now_ns,
     )
-    if probe.tracing:
-        probe.emit(
-            Started(
-                node=config.name,
-                incarnation=config.incarnation,
-                group=group,
-                have=have,
-                snapshot_index=base.index,
-                restored=restored,
-                last_index=raft.last_index,
-                commit=raft.commit,
-                row_horizon=machine.row_horizon,
-                torn_bytes=recovered.torn_bytes,
-            )
-        )
-        if entries:
-            # The last life may have died between writing an entry and saying so.
-            probe.emit(
-                Appended(
-                    node=config.name,
-                    incarnation=config.incarnation,
-                    group=group,
-                    entries=tuple((entry.index, entry.term, entry.data) for entry in entries),
-                    durable=True,
-                )
-            )
-    return Opened(
+    opened = Opened(
         journal=journal,
         shelf=shelf,
         directory=directory,
@@ -133,6 +136,40 @@ def open_group(
         raft=raft,
         snapshot_index=base.index,
     )
+    if probe.tracing:
+        _tell(config, group, probe, opened, recovered, have=have, restored=restored)
+    return opened
+
+
+def _tell(
+    config: NodeConfig,
+    group: int,
+    probe: NodeProbe,
+    opened: Opened,
+    recovered: Recovered,
+    *,
+    have: int,
+    restored: bool,
+) -> None:
+    """Say what was found. Entries too: the last life may have died between writing one and saying so."""
+    raft = opened.raft
+    life: dict[str, Any] = {"node": config.name, "incarnation": config.incarnation, "group": group}
+    probe.emit(
+        Started(
+            **life,
+            have=have,
+            snapshot_index=opened.snapshot_index,
+            restored=restored,
+            last_index=raft.last_index,
+            commit=raft.commit,
+            row_horizon=opened.machine.row_horizon,
+            torn_bytes=recovered.torn_bytes,
+        )
+    )
+    entries = [entry for entry in recovered.entries if entry.index > opened.snapshot_index]
+    if entries:
+        told = tuple((entry.index, entry.term, entry.data) for entry in entries)
+        probe.emit(Appended(**life, entries=told, durable=True))
 
 
 def open_machine(

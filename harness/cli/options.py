@@ -44,6 +44,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool
     file: Any
     """The `Scenario` of ``--scenario``, or None."""
+    concurrency: str | None
+    """``7``, or ``2n``: it means something once the number of nodes is known."""
     changes: dict[str, Any]
     """Fields of `Scenario` that options set."""
 
@@ -76,7 +78,7 @@ def known() -> Known:
 
 def request_from(values: Mapping[str, Any]) -> Request:
     """Check what click parsed and return it as a request. Raises UserMistake naming what is allowed."""
-    from harness.scenario import Scenario, check_names, load_scenario
+    from harness.scenario import Scenario, check_names, load_scenario, parse_concurrency
 
     names = known()
     file = load_scenario(_text(values["scenario"]), names) if values["scenario"] else None
@@ -99,8 +101,11 @@ def request_from(values: Mapping[str, Any]) -> Request:
         json=values["json"],
         quiet=values["quiet"],
         file=file,
+        concurrency=values["concurrency"],
         changes=_changes(values, file or Scenario(workload="")),
     )
+    if request.concurrency is not None:
+        parse_concurrency(request.concurrency, 1)
     some_workload = workload or min(names.workloads)
     check_names(request.scenario(some_workload, WORLDS[0], 0), names)
     return request
@@ -108,15 +113,10 @@ def request_from(values: Mapping[str, Any]) -> Request:
 
 def _changes(values: Mapping[str, Any], base: Scenario) -> dict[str, Any]:
     """The fields of a scenario that were given as options."""
-    from harness.scenario import parse_concurrency
-
     plain = ("nodes", "time_limit_s", "rate", "bug", "compat")
     changes = {name: values[name] for name in plain if values[name] is not None}
     if values["nemesis"] is not None:
         changes["nemesis"] = list(values["nemesis"])
-    if values["concurrency"] is not None:
-        nodes = changes.get("nodes", base.nodes)
-        changes["concurrency"] = parse_concurrency(values["concurrency"], nodes)
     if values["option"]:
         changes["options"] = {**base.options, **dict(values["option"])}
     return changes

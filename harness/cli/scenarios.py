@@ -42,6 +42,7 @@ def scenarios_from(
     Raises UserMistake when there is no workload, or a world cannot do what the nemeses need.
     """
     from harness.campaign.needs import check_needs
+    from harness.scenario import parse_concurrency
 
     name = request.workload or workload
     if name is None:
@@ -53,6 +54,9 @@ def scenarios_from(
             usual = USUAL[world] if request.workload else {**USUAL[world], **MAIN_JOB[world]}
             unsaid = {key: value for key, value in usual.items() if key not in request.changes}
             scenario = msgspec.structs.replace(scenario, **unsaid)
+        if request.concurrency is not None:
+            clients = parse_concurrency(request.concurrency, scenario.nodes)
+            scenario = msgspec.structs.replace(scenario, concurrency=clients)
         check_needs(scenario)
         scenarios.append(scenario)
     return scenarios

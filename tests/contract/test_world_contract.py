@@ -6,7 +6,7 @@ Each statement is a coroutine over a world that is up; the two worlds differ onl
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,10 @@ def _local(statement: Statement) -> None:
         pytest.param(_local, id="local", marks=[pytest.mark.real, pytest.mark.slow]),
     ]
 )
-def check(request: pytest.FixtureRequest) -> Iterator[Check]:
+def check(request: pytest.FixtureRequest) -> Check:
     """Runs a statement on a fresh world that is up."""
-    yield request.param
+    drive: Check = request.param
+    return drive
 
 
 async def put(world: Any, key: str, value: str, *, sequence: int = 1) -> Reply:

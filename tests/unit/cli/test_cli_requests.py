@@ -11,6 +11,7 @@ import pytest
 
 from harness.cli import main
 from harness.cli.options import Request, known, output_options, request_from, scenario_options
+from harness.cli.scenarios import scenarios_from
 from harness.cli.words import LIST, unknown_word
 from harness.errors import UserMistake
 
@@ -54,15 +55,26 @@ def test_options_become_fields_of_the_scenario(request_of: Callable[..., Request
         scenario.nodes,
         scenario.time_limit_s,
         scenario.rate,
-        scenario.concurrency,
+        request.concurrency,
         scenario.seed,
-    ) == (3, 90.0, 50.0, 6, 7)
+    ) == (3, 90.0, 50.0, "2n", 7)
     assert (
         scenario.nemesis,
         scenario.bug,
         scenario.compat,
     ) == (["kill", "pause"], "B-S1", "original")
     assert scenario.options == {"keys": 4, "fast": True}
+
+
+def test_clients_per_node_count_the_nodes_of_their_world(
+    request_of: Callable[..., Request],
+) -> None:
+    """``2n`` is ten clients on the usual five simulated nodes, and six on the usual three processes."""
+    request = request_of("registry", "--concurrency", "2n")
+
+    scenarios = scenarios_from(request, workload=None, worlds=("sim", "local"))
+
+    assert [(one.nodes, one.concurrency) for one in scenarios] == [(5, 10), (3, 6)]
 
 
 def test_options_win_over_the_file(request_of: Callable[..., Request], tmp_path: Path) -> None:
