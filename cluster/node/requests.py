@@ -8,7 +8,7 @@ Kinds of requests (`Request.kind`) and their `body`:
 ``status``                nothing; role, term, leader, applied, commit of each group
 ``admin.<Method>``        the public admin surface of the encryption design; mutators stay closed
 ``inspect.state``         nothing; live state O6 of one group
-``inspect.register``      ``dek_id``, ``full_node_id``, ``epoch``; passes the leader's check
+``inspect.register``      ``dek_id``, ``full_node_id``, ``local_epoch``; passes the leader's check
 ``inspect.propose_raw``   ``payload`` (bytes); skips gate and check
 ``inspect.snapshot``      nothing; starts a local snapshot
 ``crash.arm``             the fields of `CrashOrder`
