@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from descriptors import closing_files_below
 
 from cluster.probe import Crash, SilentProbe
 
@@ -116,3 +119,10 @@ def strike():
             disk.power_loss(None if kind == "lost" else random.Random(seed).randrange)
 
     return end
+
+
+@pytest.fixture(autouse=True)
+def _no_file_stays_open(tmp_path: Path) -> Iterator[None]:
+    """Disks are killed by forgetting them: their files are closed behind each test."""
+    with closing_files_below(tmp_path):
+        yield
