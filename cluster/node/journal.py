@@ -63,25 +63,27 @@ class Journal:
         state = HardState(term=0, vote="", commit=0)
         snapshot = _NOTHING
         entries: list[Entry] = []
+        expected = -1  # the index that continues `entries`
+        unpack, head = _ENTRY_HEAD.unpack_from, _ENTRY_HEAD.size
         for kind, payload in records:
             if kind == ENTRY:
-                index, term = _ENTRY_HEAD.unpack_from(payload)
-                _put(
-                    directory,
-                    entries,
-                    Entry(index=index, term=term, data=payload[_ENTRY_HEAD.size :]),
-                )
+                index, term = unpack(payload)
+                entry = Entry(index, term, payload[head:])
+                if index == expected:
+                    entries.append(entry)
+                else:
+                    _put(directory, entries, entry)
+                expected = index + 1
             elif kind == STATE:
-                term, commit = _ENTRY_HEAD.unpack_from(payload)
-                state = HardState(
-                    term=term, vote=payload[_ENTRY_HEAD.size :].decode(), commit=commit
-                )
+                term, commit = unpack(payload)
+                state = HardState(term=term, vote=payload[head:].decode(), commit=commit)
             elif kind in (SNAPSHOT, RESET):
                 meta = msgspec.msgpack.decode(payload, type=SnapshotMeta)
                 if meta.index >= snapshot.index:
                     snapshot = meta
                 if kind == RESET:
                     entries.clear()
+                    expected = -1
             else:
                 raise LogDamaged(
                     directory, 0, f"unknown record kind {kind}: a newer version wrote it"
@@ -145,7 +147,7 @@ class Journal:
 
 
 def _put(directory: str, entries: list[Entry], entry: Entry) -> None:
-    """Append `entry`, dropping what it replaces. A gap means that records are missing."""
+    """Append the first or a rewritten `entry`, dropping what it replaces. A gap means that records are missing."""
     if entries and entry.index <= entries[-1].index:
         del entries[max(0, entry.index - entries[0].index) :]
     if entries and entry.index != entries[-1].index + 1:

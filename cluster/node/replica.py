@@ -40,6 +40,9 @@ _LOST_PLACE = unknown(
 READ_TIMEOUT_NS = 10_000_000_000
 """A read whose request or answer between nodes was lost is given up after this time."""
 
+NEVER = 1 << 63
+"""More entries than there will ever be."""
+
 _STAGED = (OPCODE_KV, OPCODE_BATCH)
 
 
@@ -111,6 +114,7 @@ class Replica:
         self.machine = opened.machine
         self.raft: Raft = opened.raft
         self.snapshot_index = opened.snapshot_index
+        self._snapshot_threshold = config.snapshot_threshold or NEVER
         self.halted: NodeHalted | None = None
         self._outbox = outbox
         self._proposals: dict[int, tuple[int, int]] = {}
@@ -168,6 +172,11 @@ class Replica:
         """Take a peer's message; `work` afterwards."""
         self.raft.step(message, now_ns)
 
+    def take(self, now_ns: int, message: Message) -> None:
+        """Take a peer's message and do what follows from it. Raises NodeHalted."""
+        self.raft.step(message, now_ns)
+        self.work(now_ns)
+
     def wake(self, now_ns: int) -> None:
         """Do what is due: elections, heartbeats, the next piece of a snapshot."""
         if now_ns >= self.raft.deadline_ns:
@@ -214,7 +223,7 @@ class Replica:
             self._handle(raft.ready(), now_ns)
         if self._snapshot_job is not None:
             self._continue_snapshot()
-        elif self._snapshot_due():
+        elif self.machine.applied - self.snapshot_index >= self._snapshot_threshold:
             self.start_snapshot()
 
     def _handle(self, ready: Ready, now_ns: int) -> None:
@@ -388,14 +397,6 @@ class Replica:
             return False
         self._snapshot_job = take_snapshot(self)
         return True
-
-    def _snapshot_due(self) -> bool:
-        threshold = self.config.snapshot_threshold
-        return (
-            threshold > 0
-            and self.machine.applied - self.snapshot_index >= threshold
-            and not self.machine.recovering
-        )
 
     def _continue_snapshot(self) -> None:
         job = self._snapshot_job

@@ -89,14 +89,15 @@ def read_frames(data: bytes, base: int) -> tuple[list[Record], int]:
     `data`; it equals ``len(data)`` when nothing is torn.
     """
     records: list[Record] = []
+    unpack, head = _RECORD.unpack_from, _RECORD.size
     offset = SEGMENT_HEADER_BYTES
     while (end := _frame_end(data, offset, base)) is not None:
         offset += FRAME_HEADER_BYTES
         while offset < end:
-            kind, length = _RECORD.unpack_from(data, offset)
-            offset += _RECORD.size
-            records.append((kind, data[offset : offset + length]))
-            offset += length
+            kind, length = unpack(data, offset)
+            start = offset + head
+            offset = start + length
+            records.append((kind, data[start:offset]))
     return records, offset
 
 

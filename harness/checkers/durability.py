@@ -16,7 +16,7 @@ Each acknowledged operation found missing counts once in ``lost_sync_writes``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -42,7 +42,7 @@ from harness.checkers.committed_log import (
     kv_requests,
 )
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
-from harness.checkers.registry_fold import RowKey, Version, registry_folds
+from harness.checkers.registry_fold import RowKey, registry_folds
 from harness.checkers.replica_story import corrupt_replicas
 from harness.operation import Operation
 
@@ -199,7 +199,7 @@ class _TraceJudgement:
         before = expected.before
         if event.row_before != before.row or before.index < floor:
             due = max(fold.row_at(key, image.start).index, floor)
-            have = _version_index(event.row_before, fold.versions.get(key, ()))
+            have = fold.made_by(key, event.row_before)
             if have is not None and have < due:
                 held = f"the row of entry {have}" if have else "no row"
                 what = (
@@ -221,16 +221,6 @@ class _TraceJudgement:
                 **fields,
             )
         )
-
-
-def _version_index(row: bytes, versions: Sequence[Version]) -> int | None:
-    """Return the raft index of the version with these bytes, 0 for no row, None when the log never made such a row."""
-    if not row:
-        return 0
-    for version in versions:
-        if version.row == row:
-            return version.index
-    return None
 
 
 class _LostOperations:

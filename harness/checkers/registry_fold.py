@@ -11,8 +11,9 @@ fold: no correct replica ever applies anything behind it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -59,6 +60,8 @@ class Version(msgspec.Struct, frozen=True, gc=False):
 
 NO_ROW = Version(0, b"", -1)
 
+_index_of = attrgetter("index")
+
 
 class Expectation(msgspec.Struct, frozen=True):
     """What the entry at `index` must do to a replica that applied everything in front of it.
@@ -81,6 +84,8 @@ class RegistryFold:
     def __init__(self, entries: Sequence[EncryptionEntry]) -> None:
         self.expectations: dict[int, Expectation] = {}
         self.versions: dict[RowKey, list[Version]] = {}
+        self._made_by: dict[tuple[RowKey, bytes], int] = {}
+        """(row, its bytes) -> the first entry that made it so."""
         self.halt: Expectation | None = None
         """The entry at which every replica must stop, if the log holds one."""
         self.registrations = sum(entry.registration is not None for entry in entries)
@@ -98,7 +103,7 @@ class RegistryFold:
         versions = self.versions.get(key)
         if not versions:
             return NO_ROW
-        position = bisect_right(versions, index, key=lambda version: version.index)
+        position = bisect_right(versions, index, key=_index_of)
         return versions[position - 1] if position else NO_ROW
 
     def rows_at(self, index: int) -> dict[RowKey, Version]:
@@ -112,13 +117,18 @@ class RegistryFold:
 
     def ahead(self, key: RowKey, index: int, horizon: int) -> list[Version]:
         """Return the versions of a row that a store holds when it is ahead of `index`, but not of `horizon`."""
-        versions = self.versions.get(key, ())
-        return [version for version in versions if index <= version.index <= horizon]
+        versions = self.versions.get(key, [])
+        first = bisect_left(versions, index, key=_index_of)
+        return versions[first : bisect_right(versions, horizon, lo=first, key=_index_of)]
 
     def rows_before(self, key: RowKey, index: int) -> list[bytes]:
         """Return the bytes that the row has had in front of `index`."""
-        versions = self.versions.get(key, ())
-        return [version.row for version in versions if version.index < index]
+        versions = self.versions.get(key, [])
+        return [version.row for version in versions[: bisect_left(versions, index, key=_index_of)]]
+
+    def made_by(self, key: RowKey, row: bytes) -> int | None:
+        """Return the first entry that gave the row these bytes; 0 for no row, None when no entry did."""
+        return self._made_by.get((key, row)) if row else 0
 
     def last_change(self, index: int) -> int:
         """Return the index of the newest change of any row at or below `index`; 0 when there is none."""
@@ -147,6 +157,7 @@ class RegistryFold:
         rows[key] = RegistryRow(registration.full_node_id, first, epoch)
         after = Version(entry.index, encode_row(rows[key]), epoch)
         self.versions.setdefault(key, []).append(after)
+        self._made_by.setdefault((key, after.row), entry.index)
         return expect("insert" if row is None else "advance", after=after)
 
 

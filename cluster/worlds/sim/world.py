@@ -36,6 +36,7 @@ __all__ = ["SimOptions", "SimWorld"]
 
 _MS = 1_000_000
 CLIENT = "client"
+_stamp = msgspec.structs.force_setattr
 NEVER_NS = 1 << 63
 
 
@@ -396,9 +397,8 @@ class SimWorld:
 
     def deliver(self, simnode: _SimNode, group: int, message: Message) -> None:
         """A message arrived."""
-        node = simnode.node
         cuts = self.network.cuts
-        if node is None or (cuts and (message.sender, simnode.name) in cuts):
+        if simnode.node is None or (cuts and (message.sender, simnode.name) in cuts):
             return
         now_ns = self.kernel.now_ns
         if (simnode.paused or simnode.busy_until_ns > now_ns) and self._held(
@@ -406,12 +406,10 @@ class SimWorld:
         ):
             return
         self._mix = hash((self._mix, now_ns, simnode.place, message.term))
-        self._act(simnode, self._do_receive, node, group, message)
-
-    @staticmethod
-    def _do_receive(local_ns: int, node: Node, group: int, message: Message) -> None:
-        node.receive(group, message, local_ns)
-        node.work(local_ns)
+        replica = simnode.node.replicas.get(group)
+        if replica is not None:
+            # No other group has anything to do because of it.
+            self._act(simnode, replica.take, message)
 
     def _held(self, simnode: _SimNode, action: Callable[..., None], *arguments: Any) -> bool:
         """Put an event off while the node is paused or busy."""
@@ -528,17 +526,16 @@ class SimWorld:
 
     def _record(self, event: Event) -> None:
         """Stamp an event and keep it. The place is here because only the world knows time and earlier lives."""
-        stamp = msgspec.structs.force_setattr
         now_ns = self.kernel.now_ns
         simnode = self.simnodes.get(event.node)
         if simnode is not None:
             now_ns += simnode.disk.elapsed_ns
-        stamp(event, "at_ns", now_ns)
+        _stamp(event, "at_ns", now_ns)
         if type(event) is Applied:
             key = (event.node, event.group)
             high = self._applied_high.get(key, 0)
             if event.index <= high:
-                stamp(event, "replay", True)
+                _stamp(event, "replay", True)
             elif event.decision != "halt":
                 self._applied_high[key] = event.index
         self._trace.append(event)
