@@ -20,10 +20,10 @@ def closing_files_below(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in os.listdir("/proc/self/fd"):
+        for descriptor in list(Path("/proc/self/fd").iterdir()):
             try:
-                target = os.readlink(f"/proc/self/fd/{name}")
+                target = descriptor.readlink()
             except OSError:
                 continue
-            if target.startswith(f"{folder}/"):
-                os.close(int(name))
+            if target.is_relative_to(folder):
+                os.close(int(descriptor.name))
