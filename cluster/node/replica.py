@@ -247,8 +247,6 @@ class Replica:
         for message in ready.messages_after:
             send(group, message)
         self.raft.advance(ready, now_ns)
-        if self.probe.tracing:
-            self._trace_role()
         if ready.committed:
             self.probe.reach("eng.after_send_before_apply")
             self._apply(ready.committed)

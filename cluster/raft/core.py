@@ -158,8 +158,7 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
                 self._replicate_to_all()
             if self._reads_new:
                 self._start_round()
-        entries = self._take_unwritten()
-        hard_state = self._take_hard_state(with_entries=bool(entries))
+        entries, hard_state = self._take_unwritten()
         # An install comes alone: nothing may be written to a log, or applied to a store, that it replaces.
         install = self._install.meta if self._install is not None and not entries else None
         ready = Ready(
@@ -170,7 +169,7 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
             hard_state=hard_state,
             must_sync=self._must_sync(entries, hard_state),
             messages_after=tuple(self._after),
-            committed=self._take_committed(),
+            committed=self._take_committed() if self._handed < self.commit else (),
             reads=tuple(self._reads),
             lost_reads=tuple(self._lost),
         )
@@ -182,22 +181,19 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
         self._outstanding = ready
         return ready
 
-    def _take_unwritten(self) -> tuple[Entry, ...]:
+    def _take_unwritten(self) -> tuple[tuple[Entry, ...], HardState | None]:
+        """Return new entries, and what changed of the hard state; a commit index alone is not worth a write."""
         log = self.log
-        if log.offered == log.last_index:
-            return ()
-        entries = tuple(log.slice(log.offered + 1, log.last_index))
-        log.offered = log.last_index
-        return entries
-
-    def _take_hard_state(self, *, with_entries: bool) -> HardState | None:
-        """Return what changed of the hard state; a commit index alone is not worth a write."""
+        entries: tuple[Entry, ...] = ()
+        if log.offered < log.last_index:
+            entries = tuple(log.slice(log.offered + 1, log.last_index))
+            log.offered = log.last_index
         saved = self._saved
-        changed = self.term != saved.term or self.vote != saved.vote
-        if not changed and (not with_entries or self.commit == saved.commit):
-            return None
+        unchanged = self.term == saved.term and self.vote == saved.vote
+        if unchanged and (not entries or self.commit == saved.commit):
+            return entries, None
         self._saved = self.hard_state()
-        return self._saved
+        return entries, self._saved
 
     def _must_sync(self, entries: tuple[Entry, ...], hard_state: HardState | None) -> bool:
         # A hard state without entries is handed out for its term or vote only.
@@ -209,9 +205,9 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
         All of them are durable here when the node gets to apply them: whatever is not on its disk yet
         is in the same Ready, to be written first.
         """
-        first = self._handed + 1
-        if first > self.commit or self._install is not None:
+        if self._install is not None:
             return ()
+        first = self._handed + 1
         last = min(self.commit, self._handed + COMMITTED_ENTRIES_MAX)
         committed = self.log.take(first, last, COMMITTED_BYTES_MAX)
         self._handed = committed[-1].index
