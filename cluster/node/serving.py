@@ -7,6 +7,7 @@ with them.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Serving"]
 
+
+_CALLERS_MISTAKES = (
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What arguments of the wrong kind, size or depth raise while a request is read; nothing was proposed by then."""
 
 _Call = Callable[["Replica", int, dict[str, Any], int], Reply | None]
 
@@ -63,7 +74,7 @@ class Serving:
                 reply = refused("NotLeader", str(error), leader=error.leader)
             except TooManyInFlight as error:
                 reply = refused("Unavailable", str(error))
-            except (KeyError, OverflowError, TypeError, ValueError) as error:
+            except _CALLERS_MISTAKES as error:
                 reply = refused(
                     "InvalidArgument", f"{request.kind}: {type(error).__name__}: {error}"
                 )
