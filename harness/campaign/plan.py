@@ -37,6 +37,8 @@ MODES = ("data", "data", "data", "every", "snapshot")
 ALWAYS = "crash-replay"
 TIMING_MS = {"sim": (300, 60), "local": (1000, 100)}
 """World -> election timeout and heartbeat interval in milliseconds; real disks have slow fsyncs."""
+WAL_SEGMENT_BYTES = 8 * 1024
+"""About eighty entries: runs begin and drop segments, and a restart does not read long-finished work again."""
 QUIET_NS = SECOND_NS
 WARM_UP_NS = SECOND_NS // 2
 """Faults begin when there has been time to elect a leader: before that they all look alike."""
@@ -159,7 +161,7 @@ def _node_config(
         row_replay_guard="epoch" if scenario.compat == "original" else "index",
         snapshot_threshold=options["snapshot_threshold"],
         log_entries_kept=options["log_entries_kept"],
-        wal_segment_bytes=32 * 1024,
+        wal_segment_bytes=WAL_SEGMENT_BYTES,
         inspection=True,
         crash_points=True,
     )
