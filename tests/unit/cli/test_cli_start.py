@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("apsw", "asyncio", "jinja2", "matplotlib", "pandas", "rich")
+HEAVY = ("apsw", "asyncio", "jinja2", "matplotlib", "numpy", "pandas", "rich")
 
 
 @pytest.mark.slow
