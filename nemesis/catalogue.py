@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.client import Nemesis
+from nemesis.clock import ClockNemesis, clock
 from nemesis.crash_replay import CrashReplayNemesis, crash_replay
 from nemesis.disk import DiskNemesis, disk
 from nemesis.exact import ExactNemesis
 from nemesis.package import Package
+from nemesis.packet import PacketNemesis, packet
 from nemesis.partition import PartitionNemesis, partition
 from nemesis.process import ProcessNemesis, kill, pause, power
 from nemesis.snapshot import SnapshotNemesis, snapshot
@@ -17,9 +19,11 @@ from nemesis.snapshot import SnapshotNemesis, snapshot
 __all__ = ["EVERY", "NEMESES", "OPERATIONS"]
 
 NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
+    "clock": clock,
     "crash-replay": crash_replay,
     "disk": disk,
     "kill": kill,
+    "packet": packet,
     "partition": partition,
     "pause": pause,
     "power": power,
@@ -28,9 +32,11 @@ NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
 """Name -> factory; options are `nodes` and, where a nemesis has a pace, `interval_s`."""
 
 EVERY: tuple[Callable[[], Nemesis], ...] = (
+    ClockNemesis,
     CrashReplayNemesis,
     DiskNemesis,
     ExactNemesis,
+    PacketNemesis,
     PartitionNemesis,
     ProcessNemesis,
     SnapshotNemesis,
@@ -41,6 +47,7 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "arm": frozenset({"crash-points"}),
     "await-exit": frozenset(),
     "crash-point": frozenset({"crash-points", "kill", "power", "inspect"}),
+    "degrade": frozenset({"link-faults"}),
     "disarm": frozenset({"crash-points"}),
     "disk-fault": frozenset({"disk-faults", "power"}),
     "dump": frozenset({"disk-dump"}),
@@ -50,6 +57,7 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "pause": frozenset({"pause"}),
     "power-loss": frozenset({"power"}),
     "resume": frozenset(),
+    "skew": frozenset({"clock-rate"}),
     "snapshot": frozenset({"inspect"}),
     "start": frozenset(),
     "start-partition": frozenset({"cut"}),

@@ -19,10 +19,13 @@ from cluster.node.requests import CrashOrder, Reply, Request
 from cluster.trace import Event
 
 __all__ = [
+    "ClockFaults",
     "Connection",
     "CrashOrder",
     "DiskFault",
     "DiskFaults",
+    "LinkFault",
+    "LinkFaults",
     "Mailbox",
     "Reply",
     "Request",
@@ -77,6 +80,14 @@ class DiskFault(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["eio", "full", "slow"]
     path: str = ""
     extra_ns: int = 0
+
+
+class LinkFault(msgspec.Struct, frozen=True, kw_only=True):
+    """A bad link: every message is lost or doubled with these probabilities, or `delay_ns` and up to twice that late."""
+
+    delay_ns: int = 0
+    loss: float = 0.0
+    duplication: float = 0.0
 
 
 class World(Timeline, Protocol):
@@ -152,3 +163,17 @@ class DiskFaults(Protocol):
 
     async def disk_heal(self, node: str) -> None:
         """Let the node's disk work again; what a failed fsync dropped stays dropped."""
+
+
+class LinkFaults(Protocol):
+    """What a world with the capability ``link-faults`` can do besides. Undone by `World.heal`."""
+
+    async def degrade(self, links: Sequence[tuple[str, str]], fault: LinkFault) -> None:
+        """Let messages on these directed links fare as `fault` says from now on."""
+
+
+class ClockFaults(Protocol):
+    """What a world with the capability ``clock-rate`` can do besides."""
+
+    async def clock_rate(self, node: str, drift_ppm: int) -> None:
+        """Let the node's monotonic clock run fast by so many parts per million (slow: negative), without a jump."""

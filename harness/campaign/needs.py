@@ -15,7 +15,7 @@ __all__ = ["CAPABILITIES", "WorldCannot", "check_needs"]
 _PROCESSES = frozenset({"kill", "power", "pause", "cut", "crash-points", "inspect", "disk-dump"})
 
 CAPABILITIES: dict[str, frozenset[str]] = {
-    "sim": _PROCESSES | {"loss", "delay", "duplication", "clock-rate", "disk-faults"},
+    "sim": _PROCESSES | {"link-faults", "clock-rate", "disk-faults"},
     "local": _PROCESSES,
 }
 """World -> what it can do, known without starting it; each world states the same of itself once it is up."""

@@ -30,7 +30,7 @@ from cluster.worlds.sim.clock import NodeClock
 from cluster.worlds.sim.kernel import Future, Kernel, SimMailbox
 from cluster.worlds.sim.network import LinkModel, Network
 from cluster.worlds.tape import Tape
-from cluster.worlds.world import DiskFault
+from cluster.worlds.world import DiskFault, LinkFault
 
 __all__ = ["SimOptions", "SimWorld"]
 
@@ -122,7 +122,7 @@ class SimWorld:
 
     name = "sim"
     capabilities = frozenset(
-        {"kill", "power", "pause", "cut", "loss", "delay", "duplication", "clock-rate", "disk-faults",
+        {"kill", "power", "pause", "cut", "link-faults", "clock-rate", "disk-faults",
          "crash-points", "inspect", "disk-dump", "simulated-time"}
     )  # fmt: skip
 
@@ -307,6 +307,24 @@ class SimWorld:
         simnode.orders.clear()
         if simnode.node is not None:
             simnode.node.disarm()
+
+    async def degrade(self, links: Sequence[tuple[str, str]], fault: LinkFault) -> None:
+        """See `cluster.worlds.world.LinkFaults`."""
+        common = self._options.link
+        model = LinkModel(
+            delay_min_ns=common.delay_min_ns + fault.delay_ns,
+            delay_max_ns=common.delay_max_ns + 2 * fault.delay_ns,
+            loss=fault.loss,
+            duplication=fault.duplication,
+        )
+        for source, target in links:
+            self.network.set_link(source, target, model)
+        self._fault("degrade", " ".join(f"{source}>{target}" for source, target in links))
+
+    async def clock_rate(self, node: str, drift_ppm: int) -> None:
+        """See `cluster.worlds.world.ClockFaults`."""
+        self.simnodes[node].clock.set_drift(drift_ppm, self.kernel.now_ns)
+        self._fault("clock-rate", node)
 
     async def disk_fault(self, node: str, fault: DiskFault) -> None:
         """See `World`."""
