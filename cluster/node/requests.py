@@ -9,7 +9,7 @@ Kinds of requests (`Request.kind`) and their `body`:
 ``admin.<Method>``        the public admin surface of the encryption design; mutators stay closed
 ``inspect.state``         nothing; live state O6 of one group
 ``inspect.register``      ``dek_id``, ``full_node_id``, ``local_epoch``; passes the leader's check
-``inspect.propose_raw``   ``payload`` (bytes); skips gate and check
+``inspect.propose_raw``   ``payload`` in hexadecimal; skips gate and check
 ``inspect.snapshot``      nothing; starts a local snapshot
 ``crash.arm``             the fields of `CrashOrder`
 ``crash.disarm``          nothing

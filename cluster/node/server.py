@@ -31,6 +31,10 @@ __all__ = ["ServedNode", "Server"]
 _LAST_WORDS_S = 0.5
 """How long a node that ends waits for its last answers to leave."""
 
+_REQUESTS_PER_LIFE = 1 << 40
+"""Numbers that one incarnation has for its requests. The next one has others: an answer of a leader to a read of
+the earlier life may still come, and its index is too old for a read of this one (`cluster.raft.read_index`)."""
+
 
 class ServedNode(Protocol):
     """What the shell needs of a node (`cluster.node.node.Node`)."""
@@ -64,7 +68,7 @@ class Server:
         self._inbox: list[tuple[Entrance | None, int, Any]] = []
         """(None, group, message) from peers and (entrance, number, request) from clients, as they came."""
         self._turn_due = False
-        self._requests = 0
+        self._requests = config.node.incarnation * _REQUESTS_PER_LIFE
         self._open: dict[int, tuple[Entrance, int]] = {}
         """Our number of a request -> whose it is, and his number of it."""
         self._answered: list[Entrance] = []

@@ -28,6 +28,7 @@ class FakeNode:
         self.outbox = outbox
         self.turns: list[list[str]] = []
         self.open: list[tuple[int, str]] = []
+        self.numbers: list[int] = []
         self.received: list[tuple[int, str]] = []
         self.alarm_ns = time.monotonic_ns() + 3600 * SECOND_NS
         self.worked = asyncio.Event()
@@ -40,6 +41,7 @@ class FakeNode:
 
     def request(self, number, request, now_ns):
         self.open.append((number, request.kind))
+        self.numbers.append(number)
 
     def work(self, now_ns):
         self.worked.set()
@@ -63,8 +65,8 @@ class FakeNode:
 class Lab:
     """One server ``n1`` with a fake node, and the place of its peer ``n2``."""
 
-    def __init__(self, ports: HeldPorts, **changes) -> None:
-        node = NodeConfig(name="n1", peers=("n1", "n2"), crash_points=True)
+    def __init__(self, ports: HeldPorts, incarnation: int = 1, **changes) -> None:
+        node = NodeConfig(name="n1", peers=("n1", "n2"), crash_points=True, incarnation=incarnation)
         config = ProcessConfig(
             node=node,
             cluster="lab",
@@ -122,6 +124,23 @@ def test_a_request_is_answered():
         assert ok("status") == await lab.client().call(Request("status", {}), SECOND_NS)
 
     in_lab(scenario)
+
+
+def test_no_two_lives_number_a_request_alike():
+    """A leader's late answer to a read of an earlier life must not fit a read of this one."""
+    lives = []
+
+    async def scenario(lab):
+        for _ in range(3):
+            await lab.client().call(Request("status", {}), SECOND_NS)
+        lives.append(lab.node.numbers)
+
+    in_lab(scenario, incarnation=1)
+    in_lab(scenario, incarnation=2)
+
+    first, second = lives
+    assert len(first) == len(second) == 3
+    assert not set(first) & set(second)
 
 
 def test_requests_that_come_together_share_one_turn():
