@@ -67,7 +67,7 @@ def take_snapshot(replica: Replica) -> Iterator[None]:
         )
     raft.compact(max(index - replica.config.log_entries_kept, raft.first_index - 1))
     probe.reach("snap.log_compacted")
-    files.purge(keep=replica.config.snapshots_kept)
+    files.purge(recorded=index, keep=replica.config.snapshots_kept)
     replica.journal.release(min(files.indexes()))
     probe.reach("snap.purged")
 

@@ -236,10 +236,12 @@ class SnapshotFiles:
 
     # -- reading ------------------------------------------------------------------------------------
 
-    def newest(self) -> Search:
-        """Find the newest usable pair; reads and verifies whole files."""
+    def newest(self, *, at_most: int) -> Search:
+        """Find the newest usable pair at or below `at_most`; reads and verifies whole files."""
         skipped: list[tuple[int, SnapshotUnusable]] = []
         for index in reversed(self._indexes(".snap")):
+            if index > at_most:
+                continue
             try:
                 return Search(self.check(index), tuple(skipped))
             except SnapshotUnusable as error:
@@ -289,20 +291,21 @@ class SnapshotFiles:
         file.close()
         return data
 
-    def purge(self, *, keep: int = 3, protected: Collection[int] = ()) -> list[int]:
+    def purge(self, *, recorded: int, keep: int = 3, protected: Collection[int] = ()) -> list[int]:
         """Remove all but the newest `keep` snapshots and leftovers older than them; return what went.
 
-        Indexes in `protected` stay, and so does the newest usable pair. Stream files above the newest
-        usable pair stay: their record may be about to be written. A stream goes after its record, so
-        no record is ever left without a stream.
+        `recorded` is the newest snapshot that the log knows of. A pair above it is as if it were not there: a crash
+        came between the pair and the log, and counting it would cost the one that the next start needs. Indexes in
+        `protected` stay, and so does the newest usable pair. A stream goes after its record, so no record is ever
+        left without a stream.
         """
-        search = self.newest()
+        search = self.newest(at_most=recorded)
         if search.found is None:
             return []
         usable = search.found.index
         all_indexes = sorted({*self._indexes(".snap"), *self._indexes(".fsm")})
         below = [index for index in all_indexes if index < usable]
-        kept = below[len(below) - (keep - 1) :] if keep > 1 else []
+        kept = below[-(keep - 1) :] if keep > 1 else []
         gone = [index for index in below if index not in kept and index not in protected]
         for index in gone:
             for path in (self.record_path(index), self.stream_path(index)):

@@ -18,6 +18,7 @@ from cluster.storage.snapshot_files import (
 )
 
 STREAM = b"EKVTHLC1" + bytes(range(256)) * 5
+EVER = 1 << 63
 
 
 def open_files(disk, probe=None):
@@ -143,7 +144,7 @@ def test_a_cancelled_snapshot_leaves_nothing():
 
 def test_no_snapshot_is_not_an_error():
     """An empty directory has no usable pair, and nothing was skipped."""
-    search = open_files(SimDisk()).newest()
+    search = open_files(SimDisk()).newest(at_most=EVER)
 
     assert (search.found, search.skipped) == (None, ())
 
@@ -154,7 +155,7 @@ def test_the_newest_pair_is_found():
     save(files, 5, meta=b"five")
     save(files, 0x10, meta=b"sixteen")
     write(files, 0x20)
-    search = files.newest()
+    search = files.newest(at_most=EVER)
 
     assert search.found is not None
     assert (search.found.index, search.found.meta) == (0x10, b"sixteen")
@@ -193,7 +194,7 @@ def test_an_unusable_pair_is_skipped_and_reported(damage, error):
     for index in (3, 5, 9):
         save(files, index)
     damage(disk)
-    search = files.newest()
+    search = files.newest(at_most=EVER)
 
     assert search.found is not None
     assert search.found.index in (3, 5)
@@ -209,7 +210,7 @@ def test_an_io_error_is_not_an_absence():
     disk.faults.shorten_reads("snap/0000000000000009", bytes_max=10)
 
     with pytest.raises(OSError, match="read 10 of"):
-        files.newest()
+        files.newest(at_most=EVER)
 
 
 def test_reading_what_is_not_there():
@@ -237,7 +238,7 @@ def test_purge_keeps_the_newest():
         save(files, index)
     write(files, 0)
 
-    assert files.purge() == [0, 1, 2, 3]
+    assert files.purge(recorded=6) == [0, 1, 2, 3]
     assert disk.list("snap") == [f"{n:016x}.{kind}" for n in (4, 5, 6) for kind in ("fsm", "snap")]
     assert disk.unsynced("") == []
 
@@ -249,7 +250,7 @@ def test_purge_spares_protected_ones_and_unfinished_business():
         save(files, index)
     write(files, 8)
 
-    assert files.purge(keep=1, protected=[2]) == [1]
+    assert files.purge(recorded=3, keep=1, protected=[2]) == [1]
     assert files.indexes() == [2, 3, 8]
 
 
@@ -262,8 +263,27 @@ def test_purge_never_removes_the_last_usable_pair():
     for index in (5, 6, 7):
         disk.flip_bit(f"snap/{index:016x}.fsm", 9)
 
-    assert files.purge(keep=1) == []
-    assert files.newest().found.index == 1
+    assert files.purge(recorded=7, keep=1) == []
+    assert files.newest(at_most=EVER).found.index == 1
+
+
+def test_purge_does_not_count_a_pair_that_the_log_does_not_know():
+    """A crash left pairs above the newest recorded one: that one, and its elders, stay as if they were not there."""
+    files = open_files(SimDisk())
+    for index in (1, 2, 3, 7, 8, 9):
+        save(files, index)
+
+    assert files.purge(recorded=3, keep=2) == [1]
+    assert files.indexes() == [2, 3, 7, 8, 9]
+
+
+def test_purge_keeps_all_when_there_are_fewer_than_it_may_keep():
+    """Two older ones are no reason to remove one of them when more may stay."""
+    files = open_files(SimDisk())
+    for index in (1, 2, 3):
+        save(files, index)
+
+    assert files.purge(recorded=3, keep=4) == []
 
 
 def test_purge_of_nothing_usable_removes_nothing():
@@ -271,7 +291,7 @@ def test_purge_of_nothing_usable_removes_nothing():
     files = open_files(SimDisk())
     write(files, 1)
 
-    assert files.purge(keep=1) == []
+    assert files.purge(recorded=1, keep=1) == []
     assert files.indexes() == [1]
 
 
