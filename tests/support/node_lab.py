@@ -19,6 +19,18 @@ from cluster.trace import Event
 MS = 1_000_000
 
 
+living: list[Lab] = []
+"""Every lab since the last `end_all`: a test may leave its node running."""
+
+
+def end_all() -> None:
+    """End what is still running, as the end of a process would."""
+    while living:
+        lab = living.pop()
+        if lab.node is not None:
+            lab.die()
+
+
 class Lab:
     """One node on one disk over many lives. `sent` and `answers` hold what left, with the state of the disk at that moment."""
 
@@ -43,6 +55,7 @@ class Lab:
         self.dirty_at_answer: dict[int, list[str]] = {}
         self.trace: list[Event] = []
         self._numbers = 0
+        living.append(self)
 
     # -- the outbox ------------------------------------------------------------------------------------
 
