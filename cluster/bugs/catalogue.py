@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cluster.bugs import registry_bugs
+from cluster.bugs import raft_bugs, registry_bugs
 from cluster.bugs.bug import Bug
 from cluster.machine.parts import Parts
 
 __all__ = ["CATALOGUE", "UnknownBug", "get", "parts_with"]
 
-_ALL: tuple[Bug, ...] = (*registry_bugs.BUGS,)
+_ALL: tuple[Bug, ...] = (*registry_bugs.BUGS, *raft_bugs.BUGS)
 
 CATALOGUE: dict[str, Bug] = {bug.id: bug for bug in _ALL}
 
