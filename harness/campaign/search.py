@@ -7,7 +7,9 @@ simulator makes exact. One seed in a hundred is run twice on the spot and its fi
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -110,7 +112,7 @@ def _in_order(scenario: Scenario, source: Iterator[int], jobs: int) -> Iterator[
             yield _run_seed(scenario, seed)
         return
     context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker)
     under_way: list[tuple[list[int], Future[list[Brief]]]] = []
     try:
         while True:
@@ -127,9 +129,21 @@ def _in_order(scenario: Scenario, source: Iterator[int], jobs: int) -> Iterator[
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to the whole foreground group; ending workers is the parent's business."""
+def _begin_worker() -> None:
+    """Leave interrupts to the parent, and end with it.
+
+    Ctrl-C goes to the whole foreground group; ending workers is the parent's business. A parent that was killed can end
+    nobody, and workers share the pipe of their work: none would ever see it closed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_chunk(scenario: Scenario, seeds: list[int]) -> list[Brief]:
