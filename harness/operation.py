@@ -36,7 +36,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
     node: str = ""
 
-    def completed(self, kind: Kind, value: Any = None, *, error: str = "", node: str = "") -> Operation:
+    def completed(
+        self, kind: Kind, value: Any = None, *, error: str = "", node: str = ""
+    ) -> Operation:
         """Return the completion of this invocation: same process and f; `value` None keeps the invoked one."""
         return Operation(
             process=self.process,

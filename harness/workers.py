@@ -24,6 +24,7 @@ CLOSE_WAIT_NS = 5_000_000_000
 
 _STOP = object()
 
+
 class _Hands(Protocol):
     """What a worker works with."""
 

@@ -22,6 +22,7 @@ from harness.checkers.durability import Durability
 from harness.checkers.linearizability import Linearizability
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.stats import Stats
+from harness.checkers.unforced_errors import UnforcedErrors
 from harness.generator import PENDING, Answer, Context, Generator, each_thread
 from harness.operation import Operation
 from harness.test import Workload
@@ -134,6 +135,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
             Availability(),
             CrashFacts(),
             Stats(("cas",)),
+            UnforcedErrors(),
         ),
         stimuli={"acked_sync_writes": 1, "operations_judged": 1},
         options=options,

@@ -25,12 +25,13 @@ from cluster.node.requests import Reply, Request
 from cluster.worlds.tape import Stream
 from cluster.worlds.world import World
 from harness.checkers.agreement import Agreement
-from harness.checkers.availability import Availability
+from harness.checkers.availability import RECOVERY_LIMIT_NS, Availability
 from harness.checkers.crash_facts import CrashFacts
 from harness.checkers.durability import Durability
 from harness.checkers.registry_model import RegistryModel
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.stats import Stats
+from harness.checkers.unforced_errors import UnforcedErrors
 from harness.errors import UserMistake
 from harness.generator import (
     NOTHING,
@@ -39,11 +40,15 @@ from harness.generator import (
     Generator,
     Generatorish,
     clients,
+    delay,
     generator,
     nemesis,
     once,
     phases,
+    repeat,
     sleep,
+    time_limit,
+    until_ok,
 )
 from harness.operation import Operation
 from harness.test import Workload
@@ -74,6 +79,11 @@ HALT_STRIKES = ("none", "none", "kill-leader", "kill-follower", "power-leader", 
 
 POISONED_DEK, POISONED_EPOCH = 9, 5
 """The row that a poison meets; the load never uses this key."""
+
+LAST_WRITE = ["last", 0]
+"""The write that shows, once everything is healed, that the cluster still serves."""
+
+_ASK_AGAIN_NS = 200 * _MS
 
 _REGISTRATIONS = ("register", "propose_raw")
 _FIXED = (*_REGISTRATIONS, "write", "read-rows")
@@ -233,6 +243,15 @@ def _fixed(raw: Sequence[Any]) -> Generator:
     return fixed_load(steps)
 
 
+def _last_write() -> Generator:
+    """One write, asked for until it succeeds or nobody can hope for it any more.
+
+    Without it a cluster that is dead after the last fault would not be noticed: rows can be read from its nodes.
+    """
+    again = repeat({"f": "write", "value": LAST_WRITE})
+    return time_limit(RECOVERY_LIMIT_NS + SECOND_NS, delay(_ASK_AGAIN_NS, until_ok(again)))
+
+
 def _poison(poison: str) -> dict[str, Any]:
     """The entry that must halt everybody once n498 has registered under key 9 with epoch 5."""
     first, second = COLLIDING
@@ -274,20 +293,24 @@ def workload(options: Mapping[str, Any]) -> Workload:
     expected = "" if poison == "none" else poison.split("-", maxsplit=1)[0]
     load = _Load(options)
     operations = options.get("operations")
+    fixed = None if operations is None else _fixed(operations)
+    poisoned = fixed is not None and any(step["f"] == "propose_raw" for step in operations)
+    read_rows = once({"f": "read-rows"})
     return Workload(
         name="registry",
         client=RegistryClient(),
-        generator=generator(load.operation) if operations is None else _fixed(operations),
-        final_generator=once({"f": "read-rows"}),
+        generator=fixed or generator(load.operation),
+        final_generator=read_rows if poisoned else phases(_last_write(), read_rows),
         epilogue=generator(_ending(poison, options["halt_strike"])),
         checkers=(
             RegistryModel(),
             Durability(),
             Agreement(),
             RestartLoop(),
-            Availability(),
+            Availability(aside=("read-rows",)),
             CrashFacts(),
             Stats(("propose_raw", "write")),
+            UnforcedErrors(),
         ),
         stimuli={"registrations_committed": 1},
         options={

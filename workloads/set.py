@@ -21,6 +21,7 @@ from harness.checkers.durability import Durability
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.set_full import SetFull
 from harness.checkers.stats import Stats
+from harness.checkers.unforced_errors import UnforcedErrors
 from harness.generator import PENDING, Answer, Context, Generator, each_thread
 from harness.operation import Operation
 from harness.test import Workload
@@ -103,6 +104,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
             Availability(),
             CrashFacts(),
             Stats(),
+            UnforcedErrors(),
         ),
         stimuli={"acked_sync_writes": 1, "elements_stable": 1},
         options={**options, "set_key": KEY},

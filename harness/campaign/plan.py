@@ -70,9 +70,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     if scenario.faults:
         names, faults = [], _exactly(scenario.faults)
     else:
-        faults = _compose(
-            names, {"nodes": nodes, "opcode": offer.opcode, **scenario.options}
-        )
+        faults = _compose(names, {"nodes": nodes, "opcode": offer.opcode, **scenario.options})
     test = Test(
         name=scenario.name or scenario.workload,
         workload=scenario.workload,

@@ -11,18 +11,23 @@ from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import finding
 from harness.operation import NEMESIS, Operation
 
-__all__ = ["Availability"]
+__all__ = ["RECOVERY_LIMIT_NS", "Availability"]
 
 _SECOND_NS = 1_000_000_000
+RECOVERY_LIMIT_NS = 15 * _SECOND_NS
 
 
 class Availability:
-    """See the module. `limit_ns`: how long after the heal the first success may take."""
+    """See the module."""
 
     name = "availability"
 
-    def __init__(self, limit_ns: int = 15 * _SECOND_NS) -> None:
+    def __init__(self, limit_ns: int = RECOVERY_LIMIT_NS, *, aside: tuple[str, ...] = ()) -> None:
+        """`limit_ns`: how long after the heal the first success may take. `aside`: operations that only look at
+        single nodes; their success says nothing of the cluster.
+        """
         self._limit_ns = limit_ns
+        self._aside = aside
 
     def check(self, run: Run) -> Verdict:
         """See `Checker`; facts ``healed_at_ns``, ``recovered_after_ns`` (-1: never)."""
@@ -38,7 +43,7 @@ class Availability:
         for operation in run.history:
             if operation.f == "propose_raw":
                 break
-            if operation.process == NEMESIS:
+            if operation.process == NEMESIS or operation.f in self._aside:
                 continue
             if operation.type == "invoke" and operation.time_ns >= healed_ns:
                 invoked[operation.process] = operation

@@ -43,9 +43,13 @@ _ABOUT_THE_ENTRY = frozenset(
 """Halts that no broken disk excuses: they say that the entry is wrong."""
 
 
+_DISK_FAULTS = frozenset({"disk-eio", "disk-full"})
+"""Actions of the world after which a correct node may fail; a slow disk, or a mended one, is no excuse."""
+
+
 def is_disk_fault(event: Fault) -> bool:
-    """Whether the world broke a disk (its nemesis names such actions ``disk...``)."""
-    return event.action.startswith("disk")
+    """Whether the world broke a disk so that its node may fail."""
+    return event.action in _DISK_FAULTS
 
 
 @once_per_trace

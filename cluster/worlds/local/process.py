@@ -115,6 +115,6 @@ def cause_of_death(process: NodeProcess, log: Path, strike: str) -> tuple[str, s
         return "halt", last_line
     if process.exit_code == -signal.SIGKILL:
         return process.intent or strike or "kill", ""
-    if process.exit_code == 0:
+    if process.exit_code == 0 or (process.intent, process.exit_code) == ("stop", -signal.SIGTERM):
         return "stop", ""
     return "error", last_line

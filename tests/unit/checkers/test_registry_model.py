@@ -399,7 +399,7 @@ def test_a_halt_without_a_cause_is_convicted():
     index = builder.propose(builder.put_data("y", 1))
     builder.apply("n3", index, decision="halt", error_class="StoreFailed")
     assert invariants(judged(builder)) == ["I9"]
-    broken = Fault(at_ns=0, node="n3", incarnation=1, action="disk-fail", target="n3")
+    broken = Fault(at_ns=0, node="n3", incarnation=1, action="disk-eio", target="n3")
     builder.events.insert(0, broken)
     verdict = judged(builder)
     assert verdict.valid is True, verdict.evidence

@@ -13,6 +13,7 @@ from harness.checkers.registry_model import RegistryModel
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.set_full import SetFull
 from harness.checkers.stats import Stats
+from harness.checkers.unforced_errors import UnforcedErrors
 from harness.verdict import judge
 
 
@@ -29,6 +30,7 @@ def test_no_two_checkers_report_the_same_fact() -> None:
         RestartLoop(),
         SetFull(),
         Stats(),
+        UnforcedErrors(),
     ]
     run = Run(nodes=("n1",), history=[], trace=[], options={}, final_state={})
 
