@@ -294,7 +294,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
     load = _Load(options)
     operations = options.get("operations")
     fixed = None if operations is None else _fixed(operations)
-    poisoned = fixed is not None and any(step["f"] == "propose_raw" for step in operations)
+    poisoned = any(step["f"] == "propose_raw" for step in operations or ())
     read_rows = once({"f": "read-rows"})
     return Workload(
         name="registry",
