@@ -1,0 +1,93 @@
+"""Where key, arguments and result stand in the value of an operation: one table for all workloads.
+
+A convention says for each f which part of the invoked value is an argument and which part of the completed value is
+the result, as a path into lists and maps; ``()`` is the whole value. Histories of many keys hold ``[key, value]``
+(Jepsen's independent): then every path begins behind the key. An f that a convention does not name does not belong
+to its workload.
+
+| convention      | operations                                                                              |
+|-----------------|-----------------------------------------------------------------------------------------|
+| register, cas   | ``read`` -> v, ``write`` v, ``cas`` [old, new]                                            |
+| append          | ``read`` -> [x ...], ``append`` x                                                         |
+| kv              | ``get`` -> v, ``put`` v, ``append`` v                                                       |
+| set             | ``add`` x, ``read`` -> [x ...]                                                            |
+| queue           | ``enqueue`` x, ``dequeue`` -> x, ``drain`` -> [x ...]                                       |
+| stack           | ``push`` x, ``pop`` -> x                                                                  |
+| counter         | ``add`` n, ``read`` -> n                                                                  |
+| mutex           | ``acquire``, ``release``                                                                  |
+| unique-ids      | ``generate`` -> x                                                                       |
+| bank            | ``transfer`` {from, to, amount}, ``read`` -> {account: balance}                            |
+| txn             | ``txn`` [[f, k, v] ...] -> the same with what was read                                  |
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["CONVENTIONS", "Convention", "Path", "Roles", "independent", "part"]
+
+Path = tuple[int | str, ...]
+
+
+class Roles(msgspec.Struct, frozen=True, kw_only=True):
+    """Paths of one f; None where it has no such part. `key`, `argument` and `second` lead into the invoked value."""
+
+    key: Path | None = None
+    argument: Path | None = None
+    second: Path | None = None
+    """The second argument: the new value of a compare-and-set."""
+    result: Path | None = None
+
+
+Convention = dict[str, Roles]
+
+_GIVEN: Final = Roles(argument=())
+_TAKEN: Final = Roles(result=())
+_NEITHER: Final = Roles()
+_REGISTER: Final = {
+    "read": _TAKEN,
+    "write": _GIVEN,
+    "cas": Roles(argument=(0,), second=(1,)),
+}
+
+CONVENTIONS: Final[dict[str, Convention]] = {
+    "register": _REGISTER,
+    "append": {"read": _TAKEN, "append": _GIVEN},
+    "kv": {"get": _TAKEN, "put": _GIVEN, "append": _GIVEN},
+    "set": {"add": _GIVEN, "read": _TAKEN},
+    "queue": {"enqueue": _GIVEN, "dequeue": _TAKEN, "drain": _TAKEN},
+    "stack": {"push": _GIVEN, "pop": _TAKEN},
+    "counter": {"add": _GIVEN, "read": _TAKEN},
+    "mutex": {"acquire": _NEITHER, "release": _NEITHER},
+    "unique-ids": {"generate": _TAKEN},
+    "bank": {"transfer": _GIVEN, "read": _TAKEN},
+    "txn": {"txn": Roles(argument=(), result=())},
+}
+
+
+def independent(convention: Convention) -> Convention:
+    """The same convention with values ``[key, value]``."""
+
+    def behind_key(path: Path | None) -> Path | None:
+        return None if path is None else (1, *path)
+
+    return {
+        f: Roles(
+            key=(0,),
+            argument=behind_key(roles.argument),
+            second=behind_key(roles.second),
+            result=behind_key(roles.result),
+        )
+        for f, roles in convention.items()
+    }
+
+
+def part(value: Any, path: Path) -> Any:
+    """The part of `value` that `path` leads to. Raises LookupError or TypeError where there is none."""
+    for step in path:
+        if isinstance(value, str):
+            raise TypeError("a string has no parts")
+        value = value[step]
+    return value

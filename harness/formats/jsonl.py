@@ -1,0 +1,91 @@
+"""Our own ``history.jsonl``: one `Operation` a line (see `harness.history`), the fastest format there is.
+
+`read` hands out operations, `read_events` makes columns without them: values stay text until they are known to
+differ, so that each different one is decoded once. Line ends inside values cannot be: JSON escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from harness.columns import BLOCK_OPERATIONS, Events, EventsBuilder, without_collector
+from harness.formats.source import Source
+from harness.history import HistoryInvalid
+from harness.operation import Kind, Operation
+from harness.values import plain
+
+__all__ = ["read", "read_events", "write"]
+
+_NULL: Final = msgspec.Raw(b"null")
+
+
+class _Line(msgspec.Struct, gc=False):
+    """An `Operation` whose value is still text."""
+
+    f: str
+    index: int = -1
+    time_ns: int = -1
+    process: int = 0
+    type: Kind = "invoke"
+    value: msgspec.Raw = _NULL
+
+
+_decoder = msgspec.json.Decoder(Operation)
+_line_decoder = msgspec.json.Decoder(_Line)
+_any_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder(enc_hook=plain)
+
+
+def read(source: Source) -> Iterator[Operation]:
+    """The operations of `source`; an unfinished last line is dropped. Raises HistoryDamaged naming the line."""
+    for block in source.blocks():
+        for operation in _decoded(source, block, _decoder):
+            source.line += 1
+            yield operation
+
+
+def read_events(source: Source) -> Events:
+    """The events of `source`; as `read`."""
+    builder = EventsBuilder()
+    with without_collector():
+        for block in source.blocks():
+            lines = _decoded(source, block, _line_decoder)
+            source.line += len(lines)
+            builder.add(lines, [bytes(line.value) for line in lines])
+        return builder.events(lambda texts: _any_decoder.decode_lines(b"\n".join(texts)))
+
+
+def _decoded(source: Source, block: bytes, decoder: msgspec.json.Decoder[Any]) -> list[Any]:
+    """The lines of `block`: at once, or one by one to find the damaged one. An empty line is one."""
+    if b"\n\n" not in block:
+        try:
+            return decoder.decode_lines(block)
+        except msgspec.MsgspecError:
+            pass
+    good = []
+    begun = source.line
+    for line in block.splitlines(keepends=True):
+        source.line += 1
+        try:
+            good.append(decoder.decode(line))
+        except msgspec.MsgspecError as error:
+            if not line.endswith(b"\n"):
+                source.torn = line.decode(errors="replace")
+                break
+            raise source.damage(f"is no operation: {error}") from None
+    source.line = begun
+    return good
+
+
+def write(operations: Iterator[Operation], file: BinaryIO) -> None:
+    """Write one operation a line. Raises HistoryInvalid for a value that JSON cannot hold."""
+    encode: Callable[[list[Operation]], bytes] = _encoder.encode_lines
+    while block := list(islice(operations, BLOCK_OPERATIONS)):
+        try:
+            file.write(encode(block))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise HistoryInvalid(f"a value cannot be written as JSON: {error}") from None

@@ -1,0 +1,75 @@
+"""The data of Porcupine's viewer: one partition a key, one bar an operation.
+
+    {"Partitions": [{"History": [{"ClientId", "Start", "End", ...}], "PartialLinearizations": [], "Largest": {}}],
+     "Annotations": []}
+
+Times are positions of events, as the viewer itself ranks them; an operation that never returned ends behind all others.
+No order is claimed: `PartialLinearizations` stays empty. Porcupine's page takes the object in place of its own
+data. Failed operations never happened and are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from harness.columns import ABSENT, FAIL, NEVER, Columns
+
+__all__ = ["viewer_data", "write"]
+
+
+def write(columns: Columns, file: BinaryIO) -> None:
+    """Write the data as one line of JSON."""
+    file.write(msgspec.json.encode(viewer_data(columns), enc_hook=str) + b"\n")
+
+
+def viewer_data(columns: Columns) -> dict[str, Any]:
+    """The data as plain values; partitions in order of their keys' first calls."""
+    happened = np.flatnonzero(columns.type != FAIL)
+    _, first = np.unique(columns.key[happened], return_index=True)
+    keys = columns.key[happened][np.sort(first)]
+    end = 2 + max(
+        [int(columns.called.max(initial=0)), *columns.returned[columns.returned < NEVER].tolist()]
+    )
+    partitions = [
+        {
+            "History": [
+                _bar(columns, int(row), end) for row in happened[columns.key[happened] == key]
+            ],
+            "PartialLinearizations": [],
+            "Largest": {},
+        }
+        for key in keys.tolist()
+    ]
+    return {"Partitions": partitions, "Annotations": []}
+
+
+def _bar(columns: Columns, row: int, end: int) -> dict[str, Any]:
+    start = int(columns.called[row])
+    stop = min(int(columns.returned[row]), end)
+    return {
+        "ClientId": int(columns.process[row]),
+        "Start": start,
+        "OriginalStart": str(columns.called_ns[row]),
+        "End": stop,
+        "OriginalEnd": str(columns.returned_ns[row]),
+        "Description": _described(columns, row),
+        "Metadata": "",
+    }
+
+
+def _described(columns: Columns, row: int) -> str:
+    """``write(7)``, ``read() -> 7``, ``cas(7, 8)``, with the key in front where there is one."""
+    given = [
+        repr(columns.values[code])
+        for code in (columns.argument[row], columns.second[row])
+        if code != ABSENT
+    ]
+    if columns.key[row] != ABSENT:
+        given.insert(0, repr(columns.keys[columns.key[row]]))
+    text = f"{columns.fs[columns.f[row]]}({', '.join(given)})"
+    if columns.result[row] != ABSENT:
+        text += f" -> {columns.values[columns.result[row]]!r}"
+    return text

@@ -1,0 +1,67 @@
+"""A file that is being read, line by line or block by block, and the one who knows which line is at fault.
+
+Readers take a `Source` and hand out operations while they go; `Source.line` is the line on which the operation
+handed out last began, so that whoever finds fault with it can name it. What a damaged file means lives in the
+readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.history import HistoryDamaged
+
+__all__ = ["BLOCK_BYTES", "LINE_BYTES_MAX", "Source"]
+
+BLOCK_BYTES = 1 << 20
+"""So much is read at once."""
+
+LINE_BYTES_MAX = 1 << 28
+"""A line may be so long at most; a whole history may stand in one."""
+
+
+class Source:
+    """An open history file. `torn` is what was dropped behind its last whole operation."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.path = path
+        self.line = 0
+        self.torn = ""
+        self._file = file
+
+    def damage(self, what: str) -> HistoryDamaged:
+        """The error for the current line."""
+        return HistoryDamaged(f"{self.path}: line {self.line} {what}")
+
+    def lines(self) -> Iterator[str]:
+        """The lines without their ends; `line` is that of the line handed out last. Raises HistoryDamaged."""
+        for block in self.blocks():
+            for line in block.splitlines():
+                self.line += 1
+                yield self.text(line)
+
+    def text(self, content: bytes) -> str:
+        """`content` as text. Raises HistoryDamaged where it is no UTF-8."""
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            self.line += content.count(b"\n", 0, error.start)
+            raise self.damage(f"is no UTF-8 text: {error.reason}") from None
+
+    def blocks(self) -> Iterator[bytes]:
+        """The content in blocks of whole lines; the last may lack its newline. Raises HistoryDamaged."""
+        rest = b""
+        while block := self._file.read(BLOCK_BYTES):
+            whole, newline, after = block.rpartition(b"\n")
+            if newline:
+                yield rest + whole + newline
+                rest = after
+            else:
+                rest += block
+                if len(rest) > LINE_BYTES_MAX:
+                    self.line += 1
+                    raise self.damage(f"is longer than {LINE_BYTES_MAX:,} bytes")
+        if rest:
+            yield rest
