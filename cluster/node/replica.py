@@ -181,7 +181,6 @@ class Replica:
         """Do what is due: elections, heartbeats, the next piece of a snapshot."""
         if now_ns >= self.raft.deadline_ns:
             self.raft.wake(now_ns)
-            self._give_up_reads(now_ns)
 
     def deadline_ns(self, now_ns: int) -> int:
         """When `wake` is needed next."""
@@ -196,7 +195,7 @@ class Replica:
         self._proposals[index] = (term, request)
 
     def read(self, request: int, key: str, now_ns: int) -> None:
-        """Answer `request` with the linearizable value of `key`. Raises NotLeader when no leader is known."""
+        """Answer `request` with the linearizable value of `key`, now or later, or say that no leader confirms it."""
         self._reads[request] = (key, now_ns)
         self.raft.read(request, now_ns)
 
@@ -221,6 +220,9 @@ class Replica:
         raft = self.raft
         while raft.has_ready():
             self._handle(raft.ready(), now_ns)
+        if self._reads:
+            # Here and not in `wake`: a follower that hears its leader is never due.
+            self._give_up_reads(now_ns)
         if self._snapshot_job is not None:
             self._continue_snapshot()
         elif self.machine.applied - self.snapshot_index >= self._snapshot_threshold:
@@ -374,6 +376,7 @@ class Replica:
             if now_ns - asked_ns < READ_TIMEOUT_NS:
                 return
             del self._reads[request]
+            self.raft.give_up_read(request)
             self._outbox.complete(
                 request, unknown("DeadlineExceeded", "the leader did not confirm the read")
             )

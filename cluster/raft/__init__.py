@@ -22,7 +22,7 @@ How to use a peer:
    starts behind the snapshot and `applied` is the snapshot's index.
 7. Answer a proposal when its (index, term) is applied; answer "lost" when another term stands at that
    index; otherwise nobody knows. Answer a read once `applied` has reached its index. Messages can be lost, so the
-   node needs its own timeouts for both.
+   node needs its own timeouts for both, and tells `give_up_read` of a read that it gives up.
 8. Never use a read's `request` number twice in the life of a data directory, restarts included: an
    answer to the earlier life may still arrive.
 9. After a snapshot is durable, `compact` the log in memory; `compact` beyond the newest snapshot

@@ -271,7 +271,9 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
                 progress.match,
                 self.log.term_of(progress.match),
                 commit,
-                tuple(self.log.slice(progress.match + 1, commit)) if progress.match < commit else (),
+                tuple(self.log.slice(progress.match + 1, commit))
+                if progress.match < commit
+                else (),
             )
             for progress in self._progress.values()
             if progress.match >= self.log.offset

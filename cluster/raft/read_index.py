@@ -38,6 +38,10 @@ class Reads(Peer):
         else:
             self._lost.append(request)
 
+    def give_up_read(self, request: int) -> None:
+        """Forget a forwarded read whose answer does not come; without this, lost messages would use up the places."""
+        self._forwarded.pop(request, None)
+
     # Leader.
 
     def _on_read_request(self, message: ReadRequest, now_ns: int) -> None:

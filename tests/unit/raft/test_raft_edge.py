@@ -390,6 +390,24 @@ def test_held_reads_are_bounded():
     assert ready.lost_reads == (READS_HELD_MAX, READS_HELD_MAX + 1)
 
 
+def test_a_read_given_up_makes_room_for_another():
+    """Requests or answers that were lost on the way do not use up a follower's places for ever."""
+    raft = make("n2")
+    raft.step(Heartbeat("n1", "n2", 1, 0, 1), 0)
+    work(raft)
+    for request in range(READS_HELD_MAX):
+        raft.read(request, 0)
+    work(raft)
+
+    raft.give_up_read(0)
+    for request in (READS_HELD_MAX, READS_HELD_MAX + 1):
+        raft.read(request, 0)
+    (ready,) = work(raft)
+
+    assert [message.request for message in ready.messages_now] == [READS_HELD_MAX]
+    assert ready.lost_reads == (READS_HELD_MAX + 1,)
+
+
 # Reads.
 
 
