@@ -7,7 +7,6 @@ what was probably meant; nothing is ever guessed or ignored.
 
     workload = "crash-replay"
     seed = 7
-    nemesis = ["kill"]
 
     [[faults]]
     f = "arm"
@@ -31,6 +30,7 @@ from harness.operation import Kind
 from harness.toml_writer import dumps
 
 __all__ = [
+    "NO_NEMESIS",
     "After",
     "At",
     "FaultEntry",
@@ -38,6 +38,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "check_names",
+    "check_values",
     "dump_scenario",
     "load_scenario",
     "parse_concurrency",
@@ -47,6 +48,9 @@ NODES_MAX = 99
 CONCURRENCY_MAX = 10_000
 RATE_HZ_MAX = 1_000_000
 SECONDS_MAX = 10_000_000
+
+NO_NEMESIS = "none"
+"""Stands for no faults at all, where an empty list leaves the choice to the run."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Ordinal = Annotated[int, msgspec.Meta(ge=1)]
@@ -109,7 +113,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """See the head of this module.
 
     `rate` is operations per second of all clients together. `nemesis` are random faults, `faults`
-    exact ones. `bug` is the id of a seeded bug, `compat` names a behaviour to imitate; both may be
+    exact ones; one of them at a time. `bug` is the id of a seeded bug, `compat` names a behaviour to imitate; both may be
     empty. `options` belong to the workload. `stimuli` are facts with their smallest value, beyond
     those that the workload needs. `name` is the test name of the store; empty means the workload's.
     """
@@ -163,15 +167,24 @@ def load_scenario(text: str, known: Known) -> Scenario:
     spelled = raw.get("concurrency")
     if isinstance(spelled, str) and isinstance(raw.get("nodes", 5), int):
         raw["concurrency"] = parse_concurrency(spelled, raw.get("nodes", 5))
-    try:
-        scenario = msgspec.convert(raw, Scenario)
-    except msgspec.ValidationError as error:
-        raise ScenarioError(_one_line(str(error), raw)) from None
-    _check_values("options", scenario.options)
+    scenario = _converted(raw)
+    _refuse_moments("options", scenario.options)
     for number, fault in enumerate(scenario.faults):
-        _check_values(f"faults[{number}].value", fault.value)
+        _refuse_moments(f"faults[{number}].value", fault.value)
     check_names(scenario, known)
     return scenario
+
+
+def check_values(scenario: Scenario) -> None:
+    """Raise ScenarioError for the first value in `scenario` that no file could hold: msgspec checks what it reads only."""
+    _converted(msgspec.to_builtins(scenario))
+
+
+def _converted(raw: dict[str, Any]) -> Scenario:
+    try:
+        return msgspec.convert(raw, Scenario)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(_one_line(str(error), raw)) from None
 
 
 def dump_scenario(scenario: Scenario) -> str:
@@ -205,6 +218,11 @@ def check_names(scenario: Scenario, known: Known) -> None:
     _check_name("world", scenario.world, known.worlds)
     for number, name in enumerate(scenario.nemesis):
         _check_name(f"nemesis[{number}]", name, known.nemeses)
+    if NO_NEMESIS in scenario.nemesis and len(scenario.nemesis) > 1:
+        others = ", ".join(name for name in scenario.nemesis if name != NO_NEMESIS)
+        raise ScenarioError(
+            f"nemesis: {NO_NEMESIS!r} means no faults; it cannot stand beside {others}"
+        )
     if scenario.bug:
         _check_name("bug", scenario.bug, known.bugs)
     if scenario.compat:
@@ -226,14 +244,14 @@ def _allowed(name: object, allowed: Iterable[str]) -> str:
     return f"{meant}allowed: {', '.join(names) if names else 'none'}"
 
 
-def _check_values(key: str, value: object) -> None:
+def _refuse_moments(key: str, value: object) -> None:
     """Refuse dates and times, which TOML has and a history has not."""
     if isinstance(value, dict):
         for name, one in value.items():
-            _check_values(f"{key}.{name}", one)
+            _refuse_moments(f"{key}.{name}", one)
     elif isinstance(value, list):
         for number, one in enumerate(value):
-            _check_values(f"{key}[{number}]", one)
+            _refuse_moments(f"{key}[{number}]", one)
     elif not isinstance(value, str | int | float):
         raise ScenarioError(
             f"{key}: {value} is a {type(value).__name__}; "

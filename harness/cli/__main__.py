@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from harness.cli import main
+try:
+    from harness.cli import main
+except KeyboardInterrupt:
+    # Ctrl-C before there is anybody to tell it nicely.
+    sys.exit(130)
 
 sys.exit(main())

@@ -6,6 +6,7 @@ is asked for, not before.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -33,6 +34,10 @@ COMMANDS: Final[dict[str, str]] = {
 """Every command and its summary; `harness.cli.<name>` holds it as `command`."""
 
 
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What no code of ours can mend: a full or read-only place, standard output included."""
+
+
 class _Commands(click.Group):
     """The group whose commands live in modules of their own, imported on demand."""
 
@@ -53,7 +58,8 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 valid, 1 invalid, 2 unknown, 254 wrong arguments, 255 internal error.",
+    epilog="Exit codes: 0 valid, 1 invalid, 2 unknown, 254 wrong arguments, 255 internal error, "
+    "130 interrupted.",
 )
 @click.version_option(VERSION, prog_name="reprise", message="%(prog)s %(version)s")
 def _reprise() -> None:
@@ -61,23 +67,31 @@ def _reprise() -> None:
 
 
 def guarded(arguments: list[str]) -> int:
-    """Run one command and return its exit code; never raises but SystemExit from below."""
+    """Run one command and return its exit code; never raises."""
     try:
         status = _reprise.main(arguments, prog_name="reprise", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except UserMistake as mistake:
         return _say(str(mistake), Exit.MISTAKE)
+    except click.exceptions.NoArgsIsHelpError as bare:
+        click.echo(bare.format_message(), err=True)
+        return Exit.MISTAKE
     except click.ClickException as mistake:
         return _say(_usage(mistake), Exit.MISTAKE)
     except RunFailed as failure:
         return _say(str(failure), Exit.INTERNAL)
     except (KeyboardInterrupt, click.Abort):
         return _say("interrupted", Exit.INTERRUPTED)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
         # The reader of our output went away (`| head`): nobody is left to tell, and the interpreter's own
-        # flush at exit must not complain either.
+        # flush at exit must not complain either. Click makes an exit with 1 of it, which here means invalid.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.INTERNAL
+    except OSError as failure:
+        if failure.errno not in _NO_ROOM:
+            return _say(_internal(failure), Exit.INTERNAL)
+        return _say(f"nothing more can be written: {failure}", Exit.INTERNAL)
     except Exception as error:  # noqa: BLE001 - the last line of defence: told, kept in a file, exit 255
         return _say(_internal(error), Exit.INTERNAL)
     return int(status or 0)

@@ -6,6 +6,7 @@ Words become checked `Scenario`s here; nothing is started or written, and a name
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -87,6 +88,9 @@ def request_from(values: Mapping[str, Any]) -> Request:
         raise UserMistake("a workload and --scenario were given; the scenario names its workload")
     if workload is not None and workload not in names.workloads:
         raise unknown_word("workload", workload, names.workloads)
+    if values["bug"] == "":
+        raise unknown_word("bug", "", names.bugs)
+    _check_store(values["store"])
     for world in values["worlds"]:
         if world not in names.worlds:
             raise unknown_word("world", world, names.worlds)
@@ -120,6 +124,17 @@ def _changes(values: Mapping[str, Any], base: Scenario) -> dict[str, Any]:
     if values["option"]:
         changes["options"] = {**base.options, **dict(values["option"])}
     return changes
+
+
+def _check_store(store: Path) -> None:
+    """Refuse a store that cannot be written before an hour of work is done for it. What is missing is made later."""
+    place = store.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UserMistake(f"cannot keep a run in {store}: {place} is no folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserMistake(f"cannot keep a run in {store}: {place} cannot be written")
 
 
 def _text(path: Path) -> str:

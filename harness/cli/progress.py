@@ -65,7 +65,7 @@ class _Silence:
 @contextmanager
 def progress(what: str, total: int, *, quiet: bool) -> Iterator[Progress]:
     """A progress for `total` steps of work called `what` (``"searching"``), closed when the block ends."""
-    if quiet:
+    if quiet or sys.stderr is None:
         yield _Silence()
     elif not sys.stderr.isatty():
         yield PlainProgress(what, total, sys.stderr)

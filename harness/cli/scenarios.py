@@ -39,10 +39,10 @@ def scenarios_from(
 ) -> list[Scenario]:
     """Return one scenario per world. `workload` and `worlds` hold where the request names none.
 
-    Raises UserMistake when there is no workload, or a world cannot do what the nemeses need.
+    Raises UserMistake when there is no workload, a value is out of bounds, or a world cannot do what the nemeses need.
     """
     from harness.campaign.needs import check_needs
-    from harness.scenario import parse_concurrency
+    from harness.scenario import check_values, parse_concurrency
 
     name = request.workload or workload
     if name is None:
@@ -57,6 +57,7 @@ def scenarios_from(
         if request.concurrency is not None:
             clients = parse_concurrency(request.concurrency, scenario.nodes)
             scenario = msgspec.structs.replace(scenario, concurrency=clients)
+        check_values(scenario)
         check_needs(scenario)
         scenarios.append(scenario)
     return scenarios

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -64,6 +66,42 @@ def test_defect_is_one_line_and_a_file(
     (kept,) = tmp_path.iterdir()
     assert f"reprise: internal error, KeyError: 'a\\nb' (traceback in {kept})\n" == error
     assert "Traceback (most recent call last)" in kept.read_text()
+
+
+@pytest.mark.parametrize("gone", [BrokenPipeError(errno.EPIPE, "gone"), SystemExit(1)])
+def test_reader_that_went_away_is_no_verdict(
+    ending: Any, gone: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`| head` ends with 255: the 1 that click would make of it means invalid."""
+    with Path(os.devnull).open("w", encoding="utf-8") as output:
+        monkeypatch.setattr(guard.sys, "stdout", output)
+        assert ending(gone) == Exit.INTERNAL
+
+
+def test_closed_standard_output_changes_nothing(
+    ending: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody listens the verdict is in the exit code alone."""
+    monkeypatch.setattr(guard.sys, "stdout", None)
+    assert ending(2) == 2
+
+
+def test_full_disk_is_no_defect(ending: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """No room for a file is told with its name, without a traceback, and ends with 255."""
+    assert ending(OSError(errno.ENOSPC, "No space left on device", "tape")) == Exit.INTERNAL
+    assert capsys.readouterr().err == (
+        "reprise: nothing more can be written: [Errno 28] No space left on device: 'tape'\n"
+    )
+
+
+def test_bare_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the help is printed as it is written, on standard error, and the code says so."""
+    assert main([]) == Exit.MISTAKE
+
+    output = capsys.readouterr()
+    assert output.err.startswith("Usage: reprise")
+    assert "\n  run " in output.err
+    assert output.out == ""
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,9 @@ def test_options_win_over_the_file(request_of: Callable[..., Request], tmp_path:
         (["registry", "--world", "simm"], "no world 'simm'; did you mean 'sim'?"),
         (["registry", "--nemesis", "kil"], "did you mean 'kill'?"),
         (["registry", "--bug", "B-S0"], "bug: 'B-S0' is unknown"),
+        (["registry", "--bug", ""], "no bug ''"),
         (["registry", "--concurrency", "3q"], "a multiple of the nodes such as 2n"),
+        (["registry", "--nemesis", "none,kill"], "'none' means no faults"),
     ],
 )
 def test_unknown_names_are_refused(
@@ -106,6 +108,35 @@ def test_unknown_names_are_refused(
         request_of(*arguments)
 
     assert words in str(mistake.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rate", "nan"], "rate: nan is not allowed; allowed: a number above 0.0"),
+        (["--rate", "inf"], "rate: inf is not allowed; allowed: a number up to"),
+        (["--time-limit", "99999999h"], "time_limit_s: 359999996400.0 is not allowed"),
+        (["--concurrency", "9000n"], "concurrency: 45000 is not allowed"),
+    ],
+)
+def test_options_have_the_bounds_of_a_file(
+    request_of: Callable[..., Request], arguments: list[str], words: str
+) -> None:
+    """What no scenario file may say cannot be said by an option either."""
+    with pytest.raises(UserMistake) as mistake:
+        scenarios_from(request_of("registry", *arguments), workload=None, worlds=("sim",))
+
+    assert words in str(mistake.value)
+
+
+def test_store_that_cannot_be_is_refused_before_the_work(
+    request_of: Callable[..., Request], tmp_path: Path
+) -> None:
+    """A file in the way of the store is found when the request is read, not after the runs."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UserMistake, match="file is no folder"):
+        request_of("registry", "--store", str(tmp_path / "file" / "store"))
 
 
 def test_workload_and_scenario_exclude_each_other(
