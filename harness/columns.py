@@ -40,6 +40,7 @@ __all__ = [
     "EventsBuilder",
     "Misfit",
     "columns",
+    "columns_of",
     "events_from",
     "without_collector",
 ]
@@ -294,6 +295,11 @@ def columns(events: Events, convention: Convention) -> Columns:
         keys=parts.keys,
         values=parts.values,
     )
+
+
+def columns_of(operations: Iterable[Operation], convention: Convention) -> Columns:
+    """`operations` in columns. Raises Misfit."""
+    return columns(events_from(operations), convention)
 
 
 class _Parts:

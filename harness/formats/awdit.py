@@ -7,7 +7,8 @@
     =====
     w 2 1
 
-All transactions are committed; an empty one counts for nothing.
+All transactions are committed; an empty one counts for nothing. No value is special: what a read saw must be written
+somewhere in the file.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from harness.operation import Operation
 
 __all__ = ["read"]
 
-_LINE: Final = re.compile(r"\s*(?:([rwRW])\s+(\S+)\s+(\S+)|(-{3,})|(={3,}))\s*\Z")
+_LINE: Final = re.compile(r"\s*(?:([rwRW])\s+(\S+)\s+(\S+)|(-+)|(=+))\s*\Z")
 
 
 def read(source: Source) -> Iterator[Operation]:

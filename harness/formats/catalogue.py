@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from harness.columns import Columns, Events, Misfit, columns, events_from
+from harness.columns import Columns, Events, Misfit, columns, events_from, without_collector
 from harness.conventions import Convention
 from harness.errors import UserMistake
 from harness.formats import (
@@ -30,7 +30,7 @@ from harness.formats.source import Source
 from harness.history import HistoryDamaged
 from harness.operation import Operation
 
-__all__ = ["FORMATS", "Format", "detect", "load_columns", "load_operations", "opened"]
+__all__ = ["FORMATS", "Format", "detect", "load_columns", "load_operations", "opened", "refused_at"]
 
 HEAD_BYTES: Final = 1 << 16
 """So much of a file is looked at to tell its format."""
@@ -67,7 +67,9 @@ FORMATS: Final[dict[str, Format]] = {
     ),
     "plume": Format(read=plume.read, begins=re.compile(r"\s*[rwRW]\("), timed=False),
     "awdit": Format(
-        read=awdit.read, begins=re.compile(r"\s*(?:[rwRW]\s+\S+\s+\S+\s|-{3,}|={3,})"), timed=False
+        read=awdit.read,
+        begins=re.compile(r"\s*(?:[rwRW]\s+\S+\s+\S+\s|-+\s*\n|=+\s*\n)"),
+        timed=False,
     ),
 }
 """Every format that can be read."""
@@ -96,7 +98,7 @@ def opened(path: Path) -> Iterator[Source]:
 
 def load_operations(path: Path, name: str) -> tuple[list[Operation], str]:
     """All operations of `path`, and what was dropped behind the last whole one. Raises HistoryDamaged."""
-    with opened(path) as source:
+    with opened(path) as source, without_collector():
         return list(FORMATS[name].read(source)), source.torn
 
 
@@ -105,12 +107,18 @@ def load_columns(path: Path, name: str, convention: Convention) -> tuple[Columns
     with opened(path) as source:
         events = _events(source, name)
         torn = source.torn
-    try:
+    with refused_at(path, name):
         return columns(events, convention), torn
+
+
+@contextmanager
+def refused_at(path: Path, name: str) -> Iterator[None]:
+    """Turn a `Misfit` inside the block into a HistoryDamaged that names the line of `path`."""
+    try:
+        yield
     except Misfit as misfit:
-        raise HistoryDamaged(
-            f"{path}: line {_line_of(path, name, misfit.position)}: {misfit.what}"
-        ) from None
+        line = _line_of(path, name, misfit.position)
+        raise HistoryDamaged(f"{path}: line {line} {misfit.what}") from None
 
 
 def _events(source: Source, name: str) -> Events:

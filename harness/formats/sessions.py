@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from harness.operation import Operation
 
-__all__ = ["SESSIONS_MAX", "micro_operation", "number_or_text", "transaction"]
+__all__ = ["SESSIONS_MAX", "aborted", "micro_operation", "number_or_text", "transaction"]
 
 SESSIONS_MAX: Final = 1_000_000
 """A file may have so many sessions."""
@@ -35,3 +35,9 @@ def transaction(session: int, micro_operations: list[list[Any]]) -> Iterator[Ope
     asked = [[f, key, None if f == "r" else value] for f, key, value in micro_operations]
     yield Operation(process=session, f="txn", value=asked)
     yield Operation(process=session, type="ok", f="txn", value=micro_operations)
+
+
+def aborted(session: int, write: list[Any]) -> Iterator[Operation]:
+    """Both ends of a transaction that certainly did not happen."""
+    yield Operation(process=session, f="txn", value=[write])
+    yield Operation(process=session, type="fail", f="txn", value=[write])

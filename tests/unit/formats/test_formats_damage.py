@@ -47,6 +47,7 @@ DAMAGE = {
     "plume: another letter": ("plume", "w(1,1,0,0)\nx(1,1,0,0)\n", 2, "not of the form"),
     "plume: three fields": ("plume", "w(1,1,0)\n", 1, "not of the form"),
     "plume: goes on": ("plume", "w(1,1,0,0)\nw(1,2,0,1)\nw(1,3,0,0)\n", 3, "is over"),
+    "plume: writes what is there": ("plume", "w(1,1,0,0)\nw(1,0,0,0)\n", 2, "begins with"),
     "awdit: another letter": ("awdit", "w 1 1\nz 1 1\n", 2, "neither"),
     "awdit: a word too much": ("awdit", "w 1 1 1\n", 1, "neither"),
 }
