@@ -12,7 +12,7 @@ newest ``STATE``, and every segment but the first begins with both, so that what
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -60,37 +60,11 @@ class Journal:
     def open(cls, disk: Disk, directory: str, probe: Probe, segment_bytes: int) -> Journal:
         """Read the log, cutting a torn tail. Raises LogDamaged (refuse to start) and LogFailed."""
         log, records = WriteAheadLog.open(disk, directory, probe, segment_bytes)
-        state = HardState(term=0, vote="", commit=0)
-        snapshot = _NOTHING
-        entries: list[Entry] = []
-        expected = -1  # the index that continues `entries`
-        unpack, head = _ENTRY_HEAD.unpack_from, _ENTRY_HEAD.size
-        for kind, payload in records:
-            if kind == ENTRY:
-                index, term = unpack(payload)
-                entry = Entry(index, term, payload[head:])
-                if index == expected:
-                    entries.append(entry)
-                else:
-                    _put(directory, entries, entry)
-                expected = index + 1
-            elif kind == STATE:
-                term, commit = unpack(payload)
-                state = HardState(term=term, vote=payload[head:].decode(), commit=commit)
-            elif kind in (SNAPSHOT, RESET):
-                meta = msgspec.msgpack.decode(payload, type=SnapshotMeta)
-                if meta.index >= snapshot.index:
-                    snapshot = meta
-                if kind == RESET:
-                    entries.clear()
-                    expected = -1
-            else:
-                raise LogDamaged(
-                    directory, 0, f"unknown record kind {kind}: a newer version wrote it"
-                )
-        recovered = Recovered(
-            hard_state=state, snapshot=snapshot, entries=entries, torn_bytes=log.torn_bytes
-        )
+        try:
+            recovered = _read(directory, records, log.torn_bytes)
+        except BaseException:
+            log.close()
+            raise
         return cls(log, recovered)
 
     @property
@@ -146,12 +120,43 @@ class Journal:
         return [(kind, msgspec.msgpack.encode(self._snapshot)), _state_record(self._state)]
 
 
+def _read(directory: str, records: Iterable[tuple[int, bytes]], torn_bytes: int) -> Recovered:
+    """Fold all records of a log. Raises LogDamaged for records that fit no log of this version."""
+    state = HardState(term=0, vote="", commit=0)
+    snapshot = _NOTHING
+    entries: list[Entry] = []
+    expected = -1  # the index that continues `entries`
+    unpack, head = _ENTRY_HEAD.unpack_from, _ENTRY_HEAD.size
+    for kind, payload in records:
+        if kind == ENTRY:
+            index, term = unpack(payload)
+            entry = Entry(index, term, payload[head:])
+            if index == expected:
+                entries.append(entry)
+            else:
+                _put(directory, entries, entry)
+            expected = index + 1
+        elif kind == STATE:
+            term, commit = unpack(payload)
+            state = HardState(term=term, vote=payload[head:].decode(), commit=commit)
+        elif kind in (SNAPSHOT, RESET):
+            meta = msgspec.msgpack.decode(payload, type=SnapshotMeta)
+            if meta.index >= snapshot.index:
+                snapshot = meta
+            if kind == RESET:
+                entries.clear()
+                expected = -1
+        else:
+            raise LogDamaged(f"{directory}: unknown record kind {kind}: a newer version wrote it")
+    return Recovered(hard_state=state, snapshot=snapshot, entries=entries, torn_bytes=torn_bytes)
+
+
 def _put(directory: str, entries: list[Entry], entry: Entry) -> None:
     """Append the first or a rewritten `entry`, dropping what it replaces. A gap means that records are missing."""
     if entries and entry.index <= entries[-1].index:
         del entries[max(0, entry.index - entries[0].index) :]
     if entries and entry.index != entries[-1].index + 1:
         raise LogDamaged(
-            directory, 0, f"the log jumps from entry {entries[-1].index} to {entry.index}"
+            f"{directory}: the log jumps from entry {entries[-1].index} to {entry.index}"
         )
     entries.append(entry)

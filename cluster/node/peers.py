@@ -5,6 +5,8 @@ It exists so that a node started on another node's disk is refused instead of vo
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import msgspec
 
 from cluster.probe import Probe
@@ -27,11 +29,10 @@ class Peers(msgspec.Struct, frozen=True):
 def save_peers(disk: Disk, directory: str, peers: Peers, probe: Probe) -> None:
     """Write the file durably, whole or not at all."""
     path = f"{directory}/peers.json"
-    file = disk.open(f"{path}.tmp", create=True)
-    file.truncate(0)
-    file.write(0, msgspec.json.encode(peers))
-    file.fsync()
-    file.close()
+    with closing(disk.open(f"{path}.tmp", create=True)) as file:
+        file.truncate(0)
+        file.write(0, msgspec.json.encode(peers))
+        file.fsync()
     disk.rename(f"{path}.tmp", path)
     disk.fsync_dir(directory)
     probe.claim("D8", path)
@@ -43,9 +44,14 @@ def check_peers(disk: Disk, directory: str, expected: Peers, probe: Probe) -> No
     if not disk.exists(path):
         save_peers(disk, directory, expected, probe)
         return
-    file = disk.open(path)
-    found = msgspec.json.decode(file.read(0, file.size()), type=Peers)
-    file.close()
+    with closing(disk.open(path)) as file:
+        content = file.read(0, file.size())
+    try:
+        found = msgspec.json.decode(content, type=Peers)
+    except msgspec.DecodeError as error:
+        raise WrongDisk(
+            f"{path} is damaged, so nobody knows whose directory this is: {error}"
+        ) from error
     if found.node != expected.node:
         raise WrongDisk(
             f"this is the data directory of {found.node}, and {expected.node} was started on it"

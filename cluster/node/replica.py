@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 from cluster.encryption.payloads import Registration
@@ -123,7 +123,7 @@ class Replica:
         """Request -> (key, when it was asked) of reads that wait for their index, oldest first."""
         self._due_reads: list[tuple[int, int]] = []
         """(index, request) of reads confirmed by raft and not applied far enough yet."""
-        self._snapshot_job: Iterator[None] | None = None
+        self._snapshot_job: Generator[None, None, None] | None = None
         self._seen_role = ("", 0)
         self._seen_commit = 0
 
@@ -240,7 +240,7 @@ class Replica:
             self.shelf.files.spool_write(chunk.meta.index, chunk.offset, chunk.data)
         if ready.install is not None:
             self._abandon_proposals()
-            self._snapshot_job = None
+            self._drop_snapshot()
             install_received(self, ready.install)
         if ready.entries or ready.hard_state is not None:
             self.journal.write(ready.entries, ready.hard_state, sync=ready.must_sync)
@@ -404,17 +404,28 @@ class Replica:
         if job is not None and next(job, "done") == "done":
             self._snapshot_job = None
 
+    def _drop_snapshot(self) -> None:
+        """Give up a local snapshot in progress: it is of a store that is gone, or nobody goes on with it."""
+        job, self._snapshot_job = self._snapshot_job, None
+        if job is not None:
+            job.close()
+
     # -- the end ----------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Stop cleanly: the commit index is persisted, files are closed."""
         self.journal.write((), self.raft.hard_state(), sync=True)
         self.machine.store.close()
-        self.journal.close()
+        self._let_go()
 
     def abandon(self) -> None:
         """Let go of everything after a crash or a failure, writing nothing."""
         self.directory.abandon()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._drop_snapshot()
+        self.shelf.files.close()
         self.journal.close()
 
     # -- the trace --------------------------------------------------------------------------------

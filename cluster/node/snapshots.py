@@ -11,7 +11,8 @@ swapped (D9). A crash between the last two means "have < snapshot", hence a full
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,8 +32,11 @@ __all__ = ["install_received", "take_snapshot"]
 CHUNK_BYTES = 256 * 1024
 
 
-def take_snapshot(replica: Replica) -> Iterator[None]:
-    """Take one, a piece at a time: the owner calls `next` until it ends and may apply entries in between."""
+def take_snapshot(replica: Replica) -> Generator[None, None, None]:
+    """Take one, a piece at a time: the owner calls `next` until it ends and may apply entries in between.
+
+    The owner closes it when it is to be given up.
+    """
     probe, machine, raft, files = replica.probe, replica.machine, replica.raft, replica.shelf.files
     probe.reach("snap.trigger")
     index = machine.applied
@@ -41,11 +45,11 @@ def take_snapshot(replica: Replica) -> Iterator[None]:
     stream = b"".join(machine.dump())
     probe.reach("snap.store_snapshot_taken")
     yield
-    writer = files.create(index)
-    for offset in range(0, len(stream), CHUNK_BYTES):
-        writer.write(stream[offset : offset + CHUNK_BYTES])
-        yield
-    token = writer.finish()
+    with closing(files.create(index)) as writer:
+        for offset in range(0, len(stream), CHUNK_BYTES):
+            writer.write(stream[offset : offset + CHUNK_BYTES])
+            yield
+        token = writer.finish()
     machine.set_durable_applied_index(index)
     probe.reach("snap.applied_index_bumped")
     files.save_record(token, msgspec.msgpack.encode(meta))

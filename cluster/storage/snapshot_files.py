@@ -20,6 +20,7 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass
 
 from crc32c import crc32c
@@ -135,10 +136,9 @@ class SnapshotWriter:
         probe.claim("D6", path)
         return encode_token(self.index, self._checksum)
 
-    def cancel(self) -> None:
-        """Give up: the unfinished file goes."""
+    def close(self) -> None:
+        """Let go of the file; an unfinished one is removed at the next opening."""
         self._file.close()
-        self._files.disk.unlink(f"{self._files.stream_path(self.index)}.tmp")
 
 
 class SnapshotFiles:
@@ -181,11 +181,10 @@ class SnapshotFiles:
         index, _ = decode_token(token)
         path = self.record_path(index)
         body = token + _WORD.pack(len(meta)) + meta
-        file = self.disk.open(f"{path}.tmp", create=True)
-        file.truncate(0)
-        file.write(0, body + _WORD.pack(crc32c(body)))
-        file.fsync()
-        file.close()
+        with closing(self.disk.open(f"{path}.tmp", create=True)) as file:
+            file.truncate(0)
+            file.write(0, body + _WORD.pack(crc32c(body)))
+            file.fsync()
         self.disk.rename(f"{path}.tmp", path)
         self.disk.fsync_dir(self.directory)
         self.probe.claim("D7", path)
@@ -234,6 +233,11 @@ class SnapshotFiles:
             self._spool = None
             self.disk.unlink(self._spool_path(self._spool_index))
 
+    def close(self) -> None:
+        """Let go of the spool; it is removed at the next opening."""
+        if self._spool is not None:
+            self._spool.close()
+
     # -- reading ------------------------------------------------------------------------------------
 
     def newest(self, *, at_most: int) -> Search:
@@ -252,12 +256,9 @@ class SnapshotFiles:
         """Verify the pair at `index` and return it. Raises the four kinds of SnapshotUnusable."""
         token, meta = self._read_record(index)
         _, expected = decode_token(token)
-        file = self._open_stream(index)
         path = self.stream_path(index)
-        try:
+        with closing(self._open_stream(index)) as file:
             checksum = _verify(file, path)
-        finally:
-            file.close()
         if checksum != expected:
             raise SnapshotTokenMismatch(
                 f"{path}: the record speaks of stream {expected:08x}, the file holds {checksum:08x}"
@@ -267,9 +268,8 @@ class SnapshotFiles:
     def load(self, index: int) -> bytes:
         """Return the whole stream at `index`, verified. Raises SnapshotMissing, -TooSmall, -Corrupt."""
         path = self.stream_path(index)
-        file = self._open_stream(index)
-        data = _read_exactly(file, path, 0, file.size())
-        file.close()
+        with closing(self._open_stream(index)) as file:
+            data = _read_exactly(file, path, 0, file.size())
         if len(data) < _FOOTER_BYTES:
             raise SnapshotTooSmall(f"{path}: {len(data)} bytes")
         stream = data[:-_FOOTER_BYTES]
@@ -279,17 +279,13 @@ class SnapshotFiles:
 
     def size(self, index: int) -> int:
         """Length in bytes of the stream file, checksum included. Raises SnapshotMissing."""
-        file = self._open_stream(index)
-        size = file.size()
-        file.close()
-        return size
+        with closing(self._open_stream(index)) as file:
+            return file.size()
 
     def read(self, index: int, offset: int, length: int) -> bytes:
         """Up to `length` bytes of the stream file, checksum included. Raises SnapshotMissing."""
-        file = self._open_stream(index)
-        data = file.read(offset, length)
-        file.close()
-        return data
+        with closing(self._open_stream(index)) as file:
+            return file.read(offset, length)
 
     def purge(self, *, recorded: int, keep: int = 3, protected: Collection[int] = ()) -> list[int]:
         """Remove all but the newest `keep` snapshots and leftovers older than them; return what went.
@@ -334,8 +330,8 @@ class SnapshotFiles:
             file = self.disk.open(path)
         except FileNotFoundError as error:
             raise SnapshotMissing(f"{path}: no such file") from error
-        data = _read_exactly(file, path, 0, file.size())
-        file.close()
+        with closing(file):
+            data = _read_exactly(file, path, 0, file.size())
         body = data[: -_WORD.size]
         meta = body[TOKEN_BYTES + _WORD.size :]
         whole = len(body) >= TOKEN_BYTES + _WORD.size and data[len(body) :] == _WORD.pack(

@@ -23,6 +23,7 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import Any, NoReturn
 
 import apsw
@@ -119,9 +120,8 @@ class SqliteStore:
         if log is None:
             raise apsw.NotADBError(f"{opening.path(DATABASE_NAME)} is not in WAL mode")
         log.xSync(0)
-        file = opening.disk.open(opening.path(DATABASE_NAME))
-        file.fsync()
-        file.close()
+        with closing(opening.disk.open(opening.path(DATABASE_NAME))) as file:
+            file.fsync()
         opening.disk.fsync_dir(opening.directory)
 
     def batch(
@@ -285,11 +285,10 @@ def _create_missing(disk: Disk, directory: str) -> None:
     if disk.exists(f"{path}-wal"):
         raise StoreRefused(f"{path}: the database file is missing beside its log")
     temporary = f"{path}.new"
-    file = disk.open(temporary, create=True)
-    file.truncate(0)
-    file.write(0, _empty_database())
-    file.fsync()
-    file.close()
+    with closing(disk.open(temporary, create=True)) as file:
+        file.truncate(0)
+        file.write(0, _empty_database())
+        file.fsync()
     disk.rename(temporary, path)
     disk.fsync_dir(directory)
 

@@ -226,6 +226,15 @@ class _MainFile(_VfsFile):
         super().xWrite(seal_page(data, offset // PAGE_BYTES + 1), offset)
 
 
+def _vfs_file(opening: Opening, path: str, file: File, flags: int, *, created: bool) -> _VfsFile:
+    """Return what SQLite gets for the open `file`, by what `flags` say it is for."""
+    if flags & apsw.SQLITE_OPEN_WAL:
+        opening.log = _LogFile(opening, path, file, created=created)
+        return opening.log
+    kind = _MainFile if flags & apsw.SQLITE_OPEN_MAIN_DB else _VfsFile
+    return kind(opening, path, file, created=created)
+
+
 class _Vfs(apsw.VFS):
     """See the module."""
 
@@ -274,11 +283,11 @@ class _Vfs(apsw.VFS):
             created = not opening.disk.exists(path)
             create = bool(flags[0] & apsw.SQLITE_OPEN_CREATE)
             file = opening.disk.open(path, create=create)
-            if flags[0] & apsw.SQLITE_OPEN_WAL:
-                opening.log = _LogFile(opening, path, file, created=created)
-                return opening.log
-            kind = _MainFile if flags[0] & apsw.SQLITE_OPEN_MAIN_DB else _VfsFile
-            return kind(opening, path, file, created=created)
+            try:
+                return _vfs_file(opening, path, file, flags[0], created=created)
+            except BaseException:
+                file.close()
+                raise
         except BaseException as error:
             opening.fence(error)
             raise

@@ -24,6 +24,7 @@ from __future__ import annotations
 import errno
 import itertools
 from collections.abc import Sequence
+from contextlib import closing
 from typing import NoReturn
 
 from cluster.probe import Probe
@@ -90,6 +91,7 @@ class WriteAheadLog:
             make_directories(disk, directory)
             records = log._recover()
         except OSError as error:
+            log.close()
             log._fail(error)
         return log, records
 
@@ -191,13 +193,12 @@ class WriteAheadLog:
             self._file.close()
             base += self._size
             number = self.current_segment + 1
-        file = self._disk.open(self._path(number), create=True)
+        file = self._file = self._disk.open(self._path(number), create=True)
         file.truncate(0)
         file.write(0, encode_segment_header(number, base))
         file.fsync()
         self._disk.fsync_dir(self._directory)
         self._segments.append(number)
-        self._file = file
         self._base = base
         self._size = SEGMENT_HEADER_BYTES
         self._horizon = base + SEGMENT_HEADER_BYTES
@@ -283,17 +284,15 @@ class WriteAheadLog:
 
     def _take_over(self) -> None:
         """Write on at the end of the last segment: cut the torn tail off, and make the rest durable."""
-        file = self._disk.open(self._path(self.current_segment))
+        file = self._file = self._disk.open(self._path(self.current_segment))
         file.truncate(self._size)
         file.fsync()
-        self._file = file
         self._horizon = self._base + self._size
 
     def _read(self, path: str) -> bytes:
-        file = self._disk.open(path)
-        size = file.size()
-        data = file.read(0, size)
-        file.close()
+        with closing(self._disk.open(path)) as file:
+            size = file.size()
+            data = file.read(0, size)
         if len(data) < size:
             raise OSError(errno.EIO, f"read {len(data)} of {size} bytes", path)
         return data

@@ -126,17 +126,19 @@ def test_a_crash_leaves_a_whole_stream_file_or_none(
         assert disk.unsynced("") == []
 
 
-def test_a_cancelled_snapshot_leaves_nothing():
-    """Giving up removes the temporary file; a later attempt at the same index starts anew."""
+def test_a_snapshot_given_up_leaves_nothing():
+    """A later attempt at the same index starts anew, and what nobody tried again is gone at the next opening."""
     disk = SimDisk()
     files = open_files(disk)
-    writer = files.create(7)
-    writer.write(b"half")
-    writer.cancel()
-    assert disk.list("snap") == []
+    for index in (7, 8):
+        writer = files.create(index)
+        writer.write(STREAM + b"half of something longer")
+        writer.close()
     write(files, 7)
-
     assert files.load(7) == STREAM
+    open_files(disk)
+
+    assert disk.list("snap") == [f"{7:016x}.fsm"]
 
 
 # -- searching ------------------------------------------------------------------------------------------
