@@ -113,6 +113,8 @@ def _open_behind(
         probe=probe,
     )
     entries = [entry for entry in recovered.entries if entry.index > base.index]
+    for entry in entries[: machine.applied - base.index]:
+        machine.replay_volatile(entry.data)
     make_raft = parts.raft or Raft
     raft = make_raft(
         RaftConfig(
