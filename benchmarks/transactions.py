@@ -1,0 +1,154 @@
+"""Seconds to judge transactions whose truth is known: loading, judging, and what an injected anomaly costs.
+
+A store that applies whole transactions at one moment between their call and return makes histories that are strictly serializable;
+a *swap* exchanges what two neighbouring reads saw, so that one transaction missed what had returned before it. Transactions
+have one to four micro-operations, half of them reads, on ten keys at a time; a key is given up after 32 writes.
+20 processes are always busy. The peak is that of the whole process, history included.
+
+    python benchmarks/transactions.py [--json] [--transactions N] [--kind list-append|rw-register]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import time
+from typing import Any, Literal
+
+from harness.checkers.transactions.judge import judge
+from harness.checkers.transactions.rw_register import KeyOrder
+from harness.checkers.transactions.transactions import load
+from harness.operation import Operation
+
+PROCESSES = 20
+KEYS = 10
+WRITES_MAX = 32
+MICRO_OPERATIONS_MAX = 4
+
+
+class Store:
+    """Lists or registers, changed by one whole transaction at a time."""
+
+    def __init__(self, kind: str, draw: random.Random) -> None:
+        self._write = "append" if kind == "list-append" else "w"
+        self._draw = draw
+        self._written: dict[int, int] = {}
+        self._lists: dict[int, list[int]] = {}
+        self._keys = list(range(KEYS))
+
+    def plan(self) -> list[list[Any]]:
+        """Return a transaction that nobody has executed."""
+        planned = []
+        for _ in range(self._draw.randint(1, MICRO_OPERATIONS_MAX)):
+            slot = self._draw.randrange(KEYS)
+            key = self._keys[slot]
+            if self._draw.random() < 0.5:
+                planned.append(["r", key, None])
+                continue
+            count = self._written[key] = self._written.get(key, 0) + 1
+            planned.append([self._write, key, count])
+            if count == WRITES_MAX:
+                self._keys[slot] = max(self._keys) + 1
+        return planned
+
+    def execute(self, planned: list[list[Any]]) -> list[list[Any]]:
+        """Return what the transaction did."""
+        done = []
+        for f, key, value in planned:
+            if f == "r":
+                seen = self._lists.get(key, [])
+                done.append([f, key, seen[:] if self._write == "append" else (seen or [None])[-1]])
+            else:
+                self._lists.setdefault(key, []).append(value)
+                done.append([f, key, value])
+        return done
+
+
+def strict_serializable(kind: str, count: int, seed: int = 1) -> list[Operation]:
+    """Return a history of `count` transactions that is strictly serializable by construction."""
+    draw = random.Random(seed)  # noqa: S311 - a history, not a secret
+    store = Store(kind, draw)
+    history: list[Operation] = []
+    idle = list(range(PROCESSES))
+    waiting: list[tuple[int, list[list[Any]]]] = []
+    applied: list[tuple[int, list[list[Any]]]] = []
+    invoked = 0
+    while invoked < count or waiting or applied:
+        choice = draw.randrange(3)
+        if choice == 0 and idle and invoked < count:
+            process = idle.pop(draw.randrange(len(idle)))
+            planned = store.plan()
+            history.append(Operation(process=process, f="txn", value=planned))
+            waiting.append((process, planned))
+            invoked += 1
+        elif choice == 1 and waiting:
+            process, planned = waiting.pop(draw.randrange(len(waiting)))
+            applied.append((process, store.execute(planned)))
+        elif choice == 2 and applied:
+            process, done = applied.pop(draw.randrange(len(applied)))
+            history.append(Operation(process=process, type="ok", f="txn", value=done))
+            idle.append(process)
+    return history
+
+
+def swap(history: list[Operation]) -> list[Operation]:
+    """Let a read in the middle of `history` miss the newest element or value it saw."""
+    for position in range(len(history) // 2, len(history)):
+        operation = history[position]
+        value = operation.value
+        if (
+            operation.type != "ok"
+            or len(value) < 2
+            or len({item[1] for item in value}) < len(value)
+        ):
+            continue
+        for number, (f, key, seen) in enumerate(value):
+            if f == "r" and isinstance(seen, list) and len(seen) > 4:
+                older = [*value]
+                older[number] = [f, key, seen[:-4]]
+                changed = Operation(process=operation.process, type="ok", f="txn", value=older)
+                return [*history[:position], changed, *history[position + 1 :]]
+    raise RuntimeError("no read is long enough")
+
+
+def measure(history: list[Operation], key_order: KeyOrder) -> dict[str, Any]:
+    """Load and judge once."""
+    started = time.perf_counter()
+    transactions = load(history)
+    loaded = time.perf_counter()
+    verdict = judge(transactions, key_order=key_order)
+    judged = time.perf_counter()
+    return {
+        "valid": verdict.valid,
+        "load_s": round(loaded - started, 3),
+        "judge_s": round(judged - loaded, 3),
+        "anomalies": verdict.facts["anomalies"],
+        "suspects": verdict.facts["suspects"],
+        "elements": len(transactions.elements),
+    }
+
+
+def main() -> None:
+    """Measure what was asked for and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--transactions", type=int, default=100_000)
+    parser.add_argument("--kind", choices=["list-append", "rw-register"], default="list-append")
+    options = parser.parse_args()
+    kind: Literal["list-append", "rw-register"] = options.kind
+    history = strict_serializable(kind, options.transactions)
+    key_order: KeyOrder = "unknown" if kind == "list-append" else "process"
+    result: dict[str, Any] = {"valid": measure(history, key_order)}
+    if kind == "list-append":
+        result["injected"] = measure(swap(history), key_order)
+    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    for name, figures in result.items():
+        print(name, figures)
+    if options.json:
+        print(json.dumps({"transactions": options.transactions, "kind": kind, **result}))
+
+
+if __name__ == "__main__":
+    main()

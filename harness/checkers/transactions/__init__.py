@@ -1,0 +1,16 @@
+"""Isolation of transactions, in the manner of Elle (Kingsbury & Alvaro 2020): anomalies with their explanation.
+
+A transaction is a list of micro-operations, ``["append", key, element]``, ``["w", key, value]`` or ``["r", key, value]``.
+From what the reads saw follows an order of each key's versions, from that a graph of dependencies; a cycle in it is an
+anomaly, its kinds of edges are the anomaly's name, and names rule out consistency models. The rooms, in the order of a judgement:
+
+* `transactions`: a history as columns of numbers, and the names behind the numbers.
+* `versions`: finds the write behind a (key, value), and groups micro-operations by (transaction, key).
+* `list_append`, `rw_register`: version orders and dependencies, and the anomalies that need no cycle.
+* `graph`: dependencies, process order and real time as edges, in linear size.
+* `components`: sets aside whatever can be on no cycle; strongly connected components of the rest.
+* `cycles`: the shortest cycle of every kind.
+* `anomalies`: what was found, and its words: text, data, picture (`picture`).
+* `lattice`: which models forbid which anomaly, and what is ruled out.
+* `judge`: all of it, as a `Verdict` and as a `Checker`.
+"""

@@ -1,0 +1,300 @@
+"""A history of transactions as columns of numbers; nothing here judges.
+
+Loading costs more than judging, so it goes through C at every step: values are flattened by `itertools`, keys and values
+become numbers, and what the numbers stand for is kept beside them. Integer values stand for themselves.
+
+An operation whose `f` is ``txn`` is a transaction; its value is a list of ``[f, key, value]``. A fourth item of a
+micro-operation is the version that the store reported for what was read or written.
+A transaction that ended ``info`` knows its writes and not its reads. Whether lists or registers are meant is told by the
+writes: ``append`` or ``w``, and where nothing is written by what the reads saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import UserMistake
+from harness.operation import NEMESIS, Operation
+
+__all__ = [
+    "FAIL",
+    "INFINITY",
+    "INFO",
+    "NIL",
+    "NO_VERSION",
+    "OK",
+    "READ",
+    "TXN",
+    "UNKNOWN",
+    "WRITE",
+    "Bytes",
+    "Flags",
+    "Integers",
+    "Transactions",
+    "load",
+]
+
+Integers = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.int8]
+Flags = npt.NDArray[np.bool_]
+
+TXN = "txn"
+OK, INFO, FAIL = 0, 1, 2
+READ, WRITE = 0, 1
+INFINITY = 1 << 40
+"""Return position of a transaction that never returned."""
+
+NIL = -(1 << 62)
+"""The value of a register that was never written."""
+
+UNKNOWN = NIL + 1
+"""The value of a register's read whose result nobody knows."""
+
+_VALUE_MAX = 1 << 60
+"""Integers up to here stand for themselves; histories with larger ones get numbers for all values."""
+
+NO_VERSION = -1
+"""The store reported no version."""
+
+_CODES = {"r": READ, "append": WRITE, "w": WRITE}
+_STATUS = {"ok": OK, "info": INFO, "fail": FAIL}
+
+
+class Transactions(msgspec.Struct, frozen=True, kw_only=True):
+    """Transactions in order of their invocation, and their micro-operations in order.
+
+    `called` and `returned` are positions in the history. `begin` has one entry more than there are transactions: the
+    micro-operations of transaction t are `begin[t]` to `begin[t + 1]`; in the same way `offset` says where in
+    `elements` the list is that a micro-operation read. `value` is what was written, or what a register's read saw.
+    `names` says what the numbers in `value` and `elements` stand for; None where they are the values.
+    """
+
+    kind: Literal["list-append", "rw-register"]
+    process: Integers
+    called: Integers
+    returned: Integers
+    status: Bytes
+    begin: Integers
+    transaction: Integers
+    f: Bytes
+    key: Integers
+    value: Integers
+    version: Integers
+    offset: Integers
+    elements: Integers
+    keys: list[Any]
+    names: list[Any] | None
+
+    def name(self, value: int) -> Any:
+        """Return the value that a number stands for."""
+        if value == NIL:
+            return None
+        return value if self.names is None else self.names[value]
+
+    def read(self, position: int) -> Any:
+        """Return what the read at `position` saw."""
+        if self.kind == "rw-register":
+            return self.name(int(self.value[position]))
+        low, high = self.offset[position : position + 2]
+        return [self.name(value) for value in self.elements[low:high].tolist()]
+
+    def micro_operation(self, position: int) -> list[Any]:
+        """Return one micro-operation as the history has it."""
+        key = self.keys[self.key[position]]
+        if self.f[position] == WRITE:
+            f = "append" if self.kind == "list-append" else "w"
+            return [f, key, self.name(int(self.value[position]))]
+        known = self.status[self.transaction[position]] == OK
+        return ["r", key, self.read(position) if known else None]
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """One transaction on its way from the history to the columns."""
+
+    process: int
+    called: int
+    returned: int
+    status: int
+    value: list[Any]
+
+
+def load(history: Sequence[Operation]) -> Transactions:
+    """Return the transactions of `history`.
+
+    Raises `UserMistake` where a value is no list of micro-operations, or lists and registers are mixed.
+    """
+    rows = _rows(history)
+    flat = list(chain.from_iterable(row.value for row in rows))
+    try:
+        f_names = list(map(itemgetter(0), flat))
+        key_names = list(map(itemgetter(1), flat))
+        values = list(map(itemgetter(2), flat))
+        codes = _column(map(_CODES.__getitem__, f_names), len(flat), np.int8)
+    except (KeyError, IndexError, TypeError) as error:
+        raise UserMistake(
+            "a transaction is a list of [f, key, value] with f one of r, w, append; "
+            f"the history has another one: {error!r}"
+        ) from error
+    count = _column((len(row.value) for row in rows), len(rows))
+    begin = np.concatenate(([0], np.cumsum(count)))
+    status = _column((row.status for row in rows), len(rows), np.int8)
+    transaction = np.repeat(np.arange(len(rows)), count)
+    known = status[transaction] == OK
+    key, keys = _numbered(key_names)
+    kind = _kind(f_names, values, known)
+    columns = _lists if kind == "list-append" else _registers
+    value, offset, elements, names = columns(codes, values, known)
+    return Transactions(
+        kind=kind,
+        process=_column((row.process for row in rows), len(rows)),
+        called=_column((row.called for row in rows), len(rows)),
+        returned=_column((row.returned for row in rows), len(rows)),
+        status=status,
+        begin=begin,
+        transaction=transaction,
+        f=codes,
+        key=key,
+        value=value,
+        version=_reported(flat),
+        offset=offset,
+        elements=elements,
+        keys=keys,
+        names=names,
+    )
+
+
+def _rows(history: Sequence[Operation]) -> list[_Row]:
+    """Pair invocations with completions; in order of invocation."""
+    rows: list[_Row | None] = []
+    pending: dict[int, tuple[int, int, Operation]] = {}
+    for position, operation in enumerate(history):
+        if operation.f != TXN or operation.process == NEMESIS:
+            continue
+        process = operation.process
+        if operation.type == "invoke":
+            pending[process] = (len(rows), position, operation)
+            rows.append(None)
+            continue
+        if process not in pending:
+            raise UserMistake(
+                f"process {process} completes a transaction at position {position} that it never invoked"
+            )
+        row, called, invoked = pending.pop(process)
+        kind = operation.type
+        returned = INFINITY if kind == "info" else position
+        value = operation.value if kind == "ok" else invoked.value
+        rows[row] = _Row(process, called, returned, _STATUS[kind], value)
+    for row, called, invoked in pending.values():
+        rows[row] = _Row(invoked.process, called, INFINITY, INFO, invoked.value)
+    return [row for row in rows if row is not None]
+
+
+def _column(numbers: Iterable[int], count: int, kind: Any = np.int64) -> Any:
+    return np.fromiter(numbers, kind, count)
+
+
+def _kind(
+    f_names: list[str], values: list[Any], known: Flags
+) -> Literal["list-append", "rw-register"]:
+    used = set(f_names)
+    if {"append", "w"} <= used:
+        raise UserMistake("the history mixes append and w: lists and registers are judged apart")
+    if "append" in used:
+        return "list-append"
+    read = (values[position] for position in np.flatnonzero(known).tolist())
+    lists = "w" not in used and any(isinstance(value, list) for value in read)
+    return "list-append" if lists else "rw-register"
+
+
+def _frozen(value: Any) -> Any:
+    """Return `value` in a form that can be a dictionary key."""
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, dict):
+        return tuple((name, _frozen(item)) for name, item in sorted(value.items()))
+    return value
+
+
+def _numbered(names: list[Any]) -> tuple[Integers, list[Any]]:
+    """Number `names` in order of appearance; returns the numbers, and the names by number."""
+    try:
+        distinct = list(dict.fromkeys(names))
+    except TypeError:
+        names = [_frozen(name) for name in names]
+        distinct = list(dict.fromkeys(names))
+    numbers = {name: number for number, name in enumerate(distinct)}
+    return _column(map(numbers.__getitem__, names), len(names)), distinct
+
+
+def _integers(values: list[Any]) -> Integers | None:
+    """Return `values` as they are, or None where they are no integers of a moderate size."""
+    if set(map(type, values)) - {int}:
+        return None
+    try:
+        found: Integers = _column(values, len(values))
+    except OverflowError:
+        return None
+    return found if not len(found) or int(np.abs(found).max()) < _VALUE_MAX else None
+
+
+def _lists(
+    codes: Bytes, values: list[Any], known: Flags
+) -> tuple[Integers, Integers, Integers, list[Any] | None]:
+    """Return the columns value, offset, elements, names of lists; a read of None saw the empty list."""
+    read = (codes == READ) & known
+    lists = [values[position] or () for position in np.flatnonzero(read).tolist()]
+    length = np.zeros(len(values), np.int64)
+    try:
+        length[read] = _column(map(len, lists), len(lists))
+        seen = list(chain.from_iterable(lists))
+    except TypeError as error:
+        raise UserMistake(f"a read of an appended key is a list: {error}") from error
+    written = np.flatnonzero(codes == WRITE)
+    appended = [values[position] for position in written.tolist()]
+    names: list[Any] | None = None
+    elements, arguments = _integers(seen), _integers(appended)
+    if elements is None or arguments is None:
+        both, names = _numbered(seen + appended)
+        elements, arguments = both[: len(seen)], both[len(seen) :]
+    value = np.full(len(values), UNKNOWN, np.int64)
+    value[written] = arguments
+    return value, np.concatenate(([0], np.cumsum(length))), elements, names
+
+
+def _registers(
+    codes: Bytes, values: list[Any], known: Flags
+) -> tuple[Integers, Integers, Integers, list[Any] | None]:
+    """Return the columns value, offset, elements, names of registers; nothing is in the lists."""
+    blind = (codes == READ) & ~known
+    nothing = np.fromiter((value is None for value in values), np.bool_, len(values))
+    value = np.full(len(values), NIL, np.int64)
+    there = ~nothing & ~blind
+    given = [values[position] for position in np.flatnonzero(there).tolist()]
+    names: list[Any] | None = None
+    numbers = _integers(given)
+    if numbers is None:
+        numbers, names = _numbered(given)
+    value[there] = numbers
+    value[blind] = UNKNOWN
+    if bool(np.any(nothing & (codes == WRITE))):
+        raise UserMistake(
+            "a transaction writes null: it could not be told from a key never written"
+        )
+    return value, np.zeros(len(values) + 1, np.int64), np.zeros(0, np.int64), names
+
+
+def _reported(flat: list[Any]) -> Integers:
+    """Return the reported versions."""
+    version = np.full(len(flat), NO_VERSION, np.int64)
+    if max(map(len, flat), default=0) > 3:
+        for position, item in enumerate(flat):
+            if len(item) > 3 and item[3] is not None:
+                version[position] = item[3]
+    return version

@@ -1,0 +1,286 @@
+"""Every anomaly by its name, in the smallest history that shows it; no other name is given to it."""
+
+import pytest
+from transaction_histories import at_once, names, of_one_process, one_by_one, placed, verdict
+
+OK, INFO, FAIL = "ok", "info", "fail"
+
+
+def append(key, value):
+    return ["append", key, value]
+
+
+def write(key, value):
+    return ["w", key, value]
+
+
+def read(key, value):
+    return ["r", key, value]
+
+
+LISTS = {
+    "nothing": ([(OK, [append("x", 1)]), (OK, [read("x", [1])])], {}),
+    "G0": (
+        [
+            (OK, [append("x", 1), append("y", 1)]),
+            (OK, [append("x", 2), append("y", 2)]),
+            (OK, [read("x", [1, 2])]),
+            (OK, [read("y", [2, 1])]),
+        ],
+        {"G0": 2},
+    ),
+    "G1a": ([(FAIL, [append("x", 1)]), (OK, [read("x", [1])])], {"G1a": 0}),
+    "G1b": (
+        [
+            (OK, [append("x", 1), append("x", 2)]),
+            (OK, [read("x", [1])]),
+            (OK, [read("x", [1, 2])]),
+        ],
+        {"G1b": 0, "G-single": 2},
+    ),
+    "G1c": (
+        [
+            (OK, [append("x", 1), read("y", [1])]),
+            (OK, [append("y", 1), read("x", [1])]),
+        ],
+        {"G1c": 2},
+    ),
+    "G-single": (
+        [
+            (OK, [append("x", 1), append("y", 1)]),
+            (OK, [read("x", [1]), read("y", [])]),
+            (OK, [read("y", [1])]),
+        ],
+        {"G-single": 2},
+    ),
+    "G-nonadjacent": (
+        [
+            (OK, [append("x", 1)]),
+            (OK, [read("x", [1]), read("y", [])]),
+            (OK, [append("y", 1)]),
+            (OK, [read("y", [1]), read("x", [])]),
+        ],
+        {"G-nonadjacent": 4},
+    ),
+    "G2-item": (
+        [
+            (OK, [read("x", []), append("y", 1)]),
+            (OK, [read("y", []), append("x", 1)]),
+            (OK, [read("x", [1]), read("y", [1])]),
+        ],
+        {"G2-item": 2},
+    ),
+    "internal": ([(OK, [append("x", 1), read("x", [])])], {"internal": 0}),
+    "internal, two reads": (
+        [
+            (OK, [append("x", 1)]),
+            (OK, [read("x", [1]), read("x", [1])]),
+            (OK, [read("x", []), read("x", [1])]),
+        ],
+        {"internal": 0, "G-single": 2},
+    ),
+    "future-read": ([(OK, [read("x", [1]), append("x", 1)])], {"future-read": 0}),
+    "dirty-update": (
+        [(FAIL, [append("x", 1)]), (OK, [append("x", 2)]), (OK, [read("x", [1, 2])])],
+        {"dirty-update": 0, "G1a": 0},
+    ),
+    "duplicate-elements": (
+        [(OK, [append("x", 1)]), (OK, [read("x", [1, 1])])],
+        {"duplicate-elements": 0},
+    ),
+    "incompatible-order": (
+        [
+            (OK, [append("x", 1)]),
+            (OK, [append("x", 2)]),
+            (OK, [read("x", [1])]),
+            (OK, [read("x", [2, 1])]),
+        ],
+        {"incompatible-order": 0},
+    ),
+    "phantom": ([(OK, [append("x", 1)]), (OK, [read("x", [1, 7])])], {"phantom": 0}),
+    "cyclic-versions": (
+        [(OK, [append("x", 1), append("x", 2)]), (OK, [read("x", [2, 1])])],
+        {"cyclic-versions": 0, "G1b": 0},
+    ),
+    "lost-update": (
+        [
+            (OK, [read("x", []), append("x", 1)]),
+            (OK, [read("x", []), append("x", 2)]),
+            (OK, [read("x", [1, 2])]),
+        ],
+        {"lost-update": 0, "G-single": 2},
+    ),
+    "an indeterminate append that was seen": (
+        [(INFO, [append("x", 1), append("y", 1)]), (OK, [read("x", [1]), read("y", [])])],
+        {"G-single": 2},
+    ),
+    "an indeterminate append that was never seen": (
+        [(INFO, [append("x", 1)]), (OK, [append("y", 1)]), (OK, [read("y", [1]), read("x", [])])],
+        {},
+    ),
+    "appends that nobody saw": (
+        [
+            (OK, [append("x", 1), append("y", 1)]),
+            (OK, [append("x", 2)]),
+            (OK, [read("x", []), read("y", [1])]),
+        ],
+        {"G-single": 2},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_anomaly_of_lists_has_its_name(case):
+    """A history of lists shows the named anomalies, each cycle as short as it can be, and no others."""
+    ended, expected = LISTS[case]
+
+    assert names(at_once(*ended)) == expected
+
+
+REGISTERS = {
+    "nothing": ([(OK, [write("x", 1)]), (OK, [read("x", 1)])], {}),
+    "G0": (
+        [
+            (OK, [read("y", 2), write("y", 1), write("x", 1)]),
+            (OK, [read("x", 1), write("x", 2), write("y", 2)]),
+        ],
+        {"G0": 2, "G1c": 2},
+    ),
+    "blind writes": (
+        [
+            (OK, [write("x", 1), write("y", 1)]),
+            (OK, [write("x", 2), write("y", 2)]),
+            (OK, [read("x", 1), read("y", 2)]),
+        ],
+        {},
+    ),
+    "G1a": ([(FAIL, [write("x", 1)]), (OK, [read("x", 1)])], {"G1a": 0}),
+    "G1b": (
+        [(OK, [write("x", 1), write("x", 2)]), (OK, [read("x", 1)])],
+        {"G1b": 0, "G-single": 2},
+    ),
+    "G1c": (
+        [(OK, [write("x", 1), read("y", 1)]), (OK, [write("y", 1), read("x", 1)])],
+        {"G1c": 2},
+    ),
+    "G-single": (
+        [(OK, [write("x", 1), write("y", 1)]), (OK, [read("x", 1), read("y", None)])],
+        {"G-single": 2},
+    ),
+    "G-nonadjacent": (
+        [
+            (OK, [write("x", 1)]),
+            (OK, [read("x", 1), read("y", None)]),
+            (OK, [write("y", 1)]),
+            (OK, [read("y", 1), read("x", None)]),
+        ],
+        {"G-nonadjacent": 4},
+    ),
+    "G2-item": (
+        [(OK, [read("x", None), write("y", 1)]), (OK, [read("y", None), write("x", 1)])],
+        {"G2-item": 2},
+    ),
+    "internal": ([(OK, [write("x", 1), read("x", 2)]), (OK, [write("x", 2)])], {"internal": 0}),
+    "future-read": ([(OK, [read("x", 1), write("x", 1)])], {"future-read": 0}),
+    "phantom": ([(OK, [write("x", 1)]), (OK, [read("x", 7)])], {"phantom": 0}),
+    "cyclic-versions": (
+        [(OK, [read("x", 1), write("x", 2)]), (OK, [read("x", 2), write("x", 1)])],
+        {"cyclic-versions": 0, "G1c": 2},
+    ),
+    "lost-update": (
+        [
+            (OK, [write("x", 1)]),
+            (OK, [read("x", 1), write("x", 2)]),
+            (OK, [read("x", 1), write("x", 3)]),
+        ],
+        {"lost-update": 0, "G2-item": 2},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REGISTERS)
+def test_anomaly_of_registers_has_its_name(case):
+    """A history of registers shows the named anomalies, each cycle as short as it can be, and no others."""
+    ended, expected = REGISTERS[case]
+
+    assert names(at_once(*ended)) == expected
+
+
+LATE_DEPENDENCE = {
+    "G0": [(OK, [append("x", 2)]), (OK, [append("x", 1)]), (OK, [read("x", [1, 2])])],
+    "G1c": [(OK, [read("x", [1])]), (OK, [append("x", 1)])],
+    "G-single": [(OK, [append("x", 1)]), (OK, [read("x", [])]), (OK, [read("x", [1])])],
+}
+"""Histories without an anomaly, unless their transactions come one after another."""
+
+
+@pytest.mark.parametrize("name", LATE_DEPENDENCE)
+def test_real_time_closes_a_cycle(name):
+    """Where one transaction returned before the next was called, a cycle through that order is -realtime."""
+    ended = LATE_DEPENDENCE[name]
+
+    assert names(one_by_one(*ended)) == {f"{name}-realtime": 2}
+    assert names(one_by_one(*ended), "serializable") == {}
+
+
+@pytest.mark.parametrize("name", LATE_DEPENDENCE)
+def test_process_order_closes_a_cycle(name):
+    """Where one process ran both transactions, the cycle is -process."""
+    assert names(of_one_process(*LATE_DEPENDENCE[name])) == {f"{name}-process": 2}
+
+
+def test_missed_updates_between_which_real_time_lies():
+    """Two rw edges apart from each other, one of them before a real-time edge, are a G-nonadjacent-realtime."""
+    ended = [
+        (OK, [read("x", [])]),
+        (OK, [append("x", 1)]),
+        (OK, [read("x", [1]), read("y", [])]),
+        (OK, [append("y", 1)]),
+    ]
+    history = placed(ended, [(4, 5), (2, 6), (1, 7), (0, 3)])
+
+    assert names(history) == {"G-nonadjacent-realtime": 4}
+    assert verdict(history, "strong-snapshot-isolation").valid is False
+    assert verdict(history, "strong-session-serializable").valid is True
+
+
+def test_write_skew_is_allowed_by_snapshot_isolation():
+    """A G2-item is no violation of snapshot isolation, and the facts still say what it rules out."""
+    ended, _ = LISTS["G2-item"]
+    judged = verdict(at_once(*ended), "snapshot-isolation")
+
+    assert judged.valid is True
+    assert judged.facts["not"] == ["repeatable-read"]
+    assert "serializable" in judged.facts["also_not"]
+
+
+def test_reported_versions_order_writes():
+    """Versions that the store reported order blind writes: here against what was read."""
+    ended = [
+        (OK, [["w", "x", 1, 1], ["w", "y", 1, 2]]),
+        (OK, [["w", "x", 2, 2], ["w", "y", 2, 1]]),
+    ]
+
+    assert names(at_once(*ended)) == {"G0": 2}
+
+
+def test_claimed_order_of_keys_orders_writes():
+    """Real time of single keys, when claimed, orders blind writes; without the claim nothing is known."""
+    ended = [(OK, [write("x", 1)]), (OK, [write("x", 2)]), (OK, [read("x", 1)])]
+
+    assert names(one_by_one(*ended), key_order="realtime") == {"cyclic-versions": 0}
+    assert names(one_by_one(*ended)) == {}
+
+
+def test_values_written_twice_are_no_ground_for_a_verdict():
+    """A value that was appended twice to a key makes its versions ambiguous: unknown."""
+    judged = verdict(at_once((OK, [append("x", 1)]), (OK, [append("x", 1)])))
+
+    assert judged.valid == "unknown"
+    assert "cannot be told apart" in judged.evidence[0]["what"]
+
+
+def test_nothing_that_depends_is_no_pass():
+    """A history without a dependency is unknown."""
+    assert verdict(at_once((OK, [append("x", 1)]))).valid == "unknown"
+    assert verdict([]).valid == "unknown"
