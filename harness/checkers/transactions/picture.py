@@ -36,11 +36,15 @@ def picture(anomaly: Anomaly, transactions: Transactions) -> str:
         for number, row in enumerate(rows)
     }
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'font-family="sans-serif" font-size="12" role="img">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+            f'font-family="sans-serif" font-size="12" role="img">'
+        ),
         f"<title>{escape(anomaly.name)}</title>",
-        '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" '
-        'markerHeight="8" orient="auto"><path d="M0 0L10 5L0 10z" fill="currentColor"/></marker></defs>',
+        (
+            '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" '
+            'markerHeight="8" orient="auto"><path d="M0 0L10 5L0 10z" fill="currentColor"/></marker></defs>'
+        ),
     ]
     parts += [_arrow(step, places) for step in anomaly.steps]
     parts += [_box(row, places[row], transactions) for row in rows]
