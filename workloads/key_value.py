@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.machine.kv_requests import KvResponse
+from cluster.machine.kv_requests import STALE, KvResponse
 from cluster.node.requests import Reply, Request
 from cluster.worlds.world import World
 from harness.operation import Operation
@@ -36,6 +36,7 @@ class KeyValueLine:
         """Do `operation` as the request with these fields (op, key, value ...); return its completion.
 
         ``fail`` when it had no effect: refused, or the store did nothing (a compare-and-set that found another value).
+        The store may also say that it has forgotten what became of the request: then nobody knows.
         """
         self._sequence += 1
         body = {"client": self._client, "sequence": self._sequence, **request}
@@ -45,7 +46,8 @@ class KeyValueLine:
             return _not_done(operation, reply, node, "fail" if reply.definite else "info")
         response = msgspec.convert(reply.value["result"], KvResponse)
         if not response.ok:
-            return operation.completed("fail", error=response.error, node=node)
+            kind: Any = "info" if response.error == STALE else "fail"
+            return operation.completed(kind, error=response.error, node=node)
         return operation.completed("ok", node=node)
 
     async def read(self, operation: Operation, key: str) -> tuple[Operation, Any]:

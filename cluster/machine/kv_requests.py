@@ -16,6 +16,7 @@ from cluster.machine.entries import OPCODE_BATCH, OPCODE_KV
 
 __all__ = [
     "BATCH_MAX",
+    "STALE",
     "KvMalformed",
     "KvOp",
     "KvRequest",
@@ -33,6 +34,10 @@ BATCH_MAX = 4096
 """Most requests in one entry."""
 
 KvOp = Literal["get", "put", "delete", "cas", "append"]
+
+
+STALE = "stale"
+"""The one error of a response that is not definite."""
 
 
 class KvMalformed(ValueError):

@@ -15,12 +15,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from cluster.machine.kv_requests import KvRequest, KvResponse
+from cluster.machine.kv_requests import STALE, KvRequest, KvResponse
 from cluster.machine.rows import SESSION_PREFIX, StagedRows, session_key
 
 __all__ = ["Session", "Sessions"]
 
-_STALE = KvResponse(False, None, "stale")
+_STALE = KvResponse(False, None, STALE)
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):

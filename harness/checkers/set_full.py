@@ -4,7 +4,8 @@ Operations: ``add`` x, ``read`` -> list. An element is *known* from the moment i
 whichever came first. By the last read that was invoked with it and the last one without it, an element is *stable*
 (seen, and not missed by a later read), *lost* (known, then missed, and never seen after), or *never read*. A stable
 element that some read missed although it was known is *stale*; with `linearizable` that is a violation too. An element seen twice in
-one read is *duplicated*.
+one read is *duplicated*. One that a read held although nobody had asked to add it by then, or although its add failed (and so
+had no effect), is *unexpected*.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["SetFull"]
 class _Element:
     """What reads said of one element; all four are event positions, -1 for never."""
 
-    __slots__ = ("absent", "added", "known", "missed", "present")
+    __slots__ = ("absent", "added", "known", "missed", "present", "refused")
 
     def __init__(self, added: int) -> None:
         self.added = added
@@ -32,6 +33,8 @@ class _Element:
         """Invocation of the last read that did not."""
         self.missed = False
         """Whether a read that was invoked when it was known did not see it."""
+        self.refused = False
+        """Whether its add failed."""
 
 
 class SetFull:
@@ -43,8 +46,8 @@ class SetFull:
         self._linearizable = linearizable
 
     def check(self, run: Run) -> Verdict:
-        """See `Checker`; facts ``elements_stable``, ``_lost``, ``_stale``, ``_never_read``, ``_duplicated``."""
-        elements, duplicated = _fold(run.history)
+        """See `Checker`; facts ``elements_stable``, ``_lost``, ``_stale``, ``_never_read``, ``_duplicated``, ``_unexpected``."""
+        elements, duplicated, unexpected = _fold(run.history)
         lost, stale, never_read, stable = [], [], [], []
         for value, element in elements.items():
             if element.present > element.absent:
@@ -61,6 +64,7 @@ class SetFull:
             "elements_stale": len(stale),
             "elements_never_read": len(never_read),
             "elements_duplicated": len(duplicated),
+            "elements_unexpected": len(unexpected),
         }
         evidence = [
             self._found(f"element {value!r} was added and is lost", value) for value in lost
@@ -68,6 +72,10 @@ class SetFull:
         evidence += [
             self._found(f"element {value!r} was read twice in one read", value)
             for value in duplicated
+        ]
+        evidence += [
+            self._found(f"a read held element {value!r}, which nobody had added", value)
+            for value in unexpected
         ]
         if self._linearizable:
             evidence += [
@@ -86,10 +94,11 @@ class SetFull:
         return finding(self.name, "I22", what, element=value)
 
 
-def _fold(history: Any) -> tuple[dict[Any, _Element], list[Any]]:
-    """Return what reads said of every added element, and the elements that some read held twice."""
+def _fold(history: Any) -> tuple[dict[Any, _Element], list[Any], list[Any]]:
+    """Return what reads said of every added element; what some read held twice; and what it should not have held."""
     elements: dict[Any, _Element] = {}
     duplicated: dict[Any, None] = {}
+    unexpected: dict[Any, None] = {}
     invoked: dict[int, int] = {}
     for position, operation in enumerate(history):
         if operation.f not in ("add", "read"):
@@ -103,8 +112,14 @@ def _fold(history: Any) -> tuple[dict[Any, _Element], list[Any]]:
                 element = elements[operation.value]
                 element.known = position if element.known < 0 else element.known
             else:
+                unexpected |= dict.fromkeys(x for x in operation.value if x not in elements)
                 _read(operation, invoked[operation.process], position, elements, duplicated)
-    return elements, list(duplicated)
+        elif operation.type == "fail" and operation.f == "add":
+            elements[operation.value].refused = True
+    for value, element in elements.items():
+        if element.refused and element.present >= 0:
+            unexpected[value] = None
+    return elements, list(duplicated), list(unexpected)
 
 
 def _read(

@@ -62,6 +62,23 @@ def test_an_element_twice_in_one_read_is_duplicated():
     assert verdict.facts["elements_duplicated"] == 1
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (*ADDED, "1 invoke read", "1 ok read [1, 7]"),
+        ("1 invoke read", "1 ok read [1]", *ADDED, *SEEN),
+        (*ADDED, "0 invoke add 2", "0 fail add 2", "1 invoke read", "1 ok read [1, 2]"),
+        (*ADDED, "0 invoke add 2", "1 invoke read", "1 ok read [1, 2]", "0 fail add 2"),
+    ],
+    ids=["never added", "added later", "refused", "refused afterwards"],
+)
+def test_an_element_that_nobody_added_is_convicted(lines):
+    """Out of nothing, before its add was asked for, or although its add had no effect."""
+    verdict = as_set(*lines)
+    assert verdict.valid is False
+    assert verdict.facts["elements_unexpected"] == 1
+
+
 @pytest.mark.parametrize("lines", [(), ADDED, (*MISSED, *ADDED)])
 def test_a_set_that_was_not_read_is_no_pass(lines):
     """Without an element that was added and then read there is nothing to rely on."""

@@ -6,6 +6,7 @@ The liars are state machines of one small fault each, planted through the parts 
 import msgspec
 import pytest
 
+from cluster.machine.kv_requests import STALE, KvResponse
 from cluster.machine.machine import StateMachine
 from cluster.machine.parts import Parts
 from cluster.worlds.tape import Stream, Tape
@@ -32,6 +33,22 @@ class LostAppends(StateMachine):
     def read(self, key):
         value = super().read(key)
         return value[:-1] if isinstance(value, list) and len(value) >= 3 else value
+
+
+class ForgottenAnswers(StateMachine):
+    """Every third append takes effect, and its answer is that nobody knows any more."""
+
+    def _execute(self, request, stamp):
+        response = super()._execute(request, stamp)
+        return KvResponse(False, None, STALE) if request.value % 3 == 2 else response
+
+
+class Phantoms(StateMachine):
+    """A list shows one element that nobody ever added."""
+
+    def read(self, key):
+        value = super().read(key)
+        return [*value, -1] if isinstance(value, list) else value
 
 
 def scenario(workload, **fields):
@@ -77,6 +94,20 @@ def test_elements_missing_from_the_set_are_convicted():
     results = with_machine(LostAppends, "set")
     assert results["valid"] is False
     assert invariants(results, "set") == {"I22"}
+
+
+def test_elements_out_of_nothing_are_convicted():
+    """The set holds what was added and nothing else."""
+    results = with_machine(Phantoms, "set")
+    assert results["valid"] is False
+    assert results["facts"]["elements_unexpected"] == 1
+
+
+def test_a_forgotten_answer_is_no_failure():
+    """A request that the store calls stale may have taken effect: its operation is indeterminate."""
+    results = with_machine(ForgottenAnswers, "set")
+    assert results["facts"]["operations"]["add"]["info"] > 0
+    assert results["valid"] is True
 
 
 @pytest.mark.parametrize("workload", ["register", "set"])
