@@ -38,7 +38,8 @@ async def leader_of(world: World) -> str:
 async def resolve(world: World, target: str, order: Sequence[str]) -> list[str]:
     """Return the nodes that `target` means now; `order` is a drawn order of all nodes.
 
-    Nodes that run come before those that are down; without a leader, `leader` and `follower` mean the first of them.
+    Nodes that run come before those that are down; without a leader, `leader` and `follower` mean the first of them,
+    and a leader that is alone in its cluster is its own follower.
     """
     count = len(order)
     order = sorted(order, key=lambda node: not world.running(node))
@@ -46,7 +47,7 @@ async def resolve(world: World, target: str, order: Sequence[str]) -> list[str]:
         leader = await leader_of(world)
         if target == "leader":
             return [leader or order[0]]
-        return [next(node for node in order if node != leader)]
+        return [next((node for node in order if node != leader), leader)]
     sizes = {"one": 1, "minority": (count - 1) // 2, "majority": count // 2 + 1, "all": count}
     return list(order[: max(1, sizes[target])])
 
