@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.conventions import Convention, Path, part
+from harness.conventions import Convention, Path, parts
 from harness.history import HistoryInvalid
 from harness.operation import NEMESIS, Operation
 from harness.values import frozen_all
@@ -69,6 +69,9 @@ BLOCK_OPERATIONS: Final = 1 << 16
 CODES_MAX: Final = (1 << 31) - 1
 """A table may hold so many originals, and a history so many events."""
 
+NUMBER_MAX: Final = (1 << 63) - 1
+"""Processes, times and indexes may be so large."""
+
 
 class Misfit(HistoryInvalid):
     """An event that cannot be part of this history. `position` counts events from 0."""
@@ -109,7 +112,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True):
     file's own, -1 where unknown.
     """
 
-    process: Codings
+    process: Integers
     f: Codings
     key: Codings
     argument: Codings
@@ -152,19 +155,29 @@ class EventsBuilder:
     def add(self, operations: Sequence[Any], keys: Iterable[Hashable]) -> None:
         """Add a block of objects with the fields of `Operation`, and for each the key of its value."""
         codes, fs, count = self.codes, self._fs, len(operations)
-        self._count += count
-        if self._count > CODES_MAX:
-            raise HistoryInvalid(f"the history has more than {CODES_MAX:,} events")
-        self._blocks.append(
-            (
-                np.fromiter([one.process for one in operations], np.int64, count),
-                np.fromiter([_KINDS[one.type] for one in operations], np.int8, count),
-                np.fromiter([fs[one.f] for one in operations], np.int32, count),
-                np.fromiter([codes[key] for key in keys], np.int32, count),
-                np.fromiter([one.time_ns for one in operations], np.int64, count),
-                np.fromiter([one.index for one in operations], np.int64, count),
+        if self._count + count > CODES_MAX:
+            raise Misfit(CODES_MAX, f"is one more than the {CODES_MAX:,} that there may be")
+        try:
+            self._blocks.append(
+                (
+                    np.fromiter([one.process for one in operations], np.int64, count),
+                    np.fromiter([_KINDS[one.type] for one in operations], np.int8, count),
+                    np.fromiter([fs[one.f] for one in operations], np.int32, count),
+                    np.fromiter([codes[key] for key in keys], np.int32, count),
+                    np.fromiter([one.time_ns for one in operations], np.int64, count),
+                    np.fromiter([one.index for one in operations], np.int64, count),
+                )
             )
-        )
+        except OverflowError:
+            raise self._too_large(operations) from None
+        self._count += count
+
+    def _too_large(self, operations: Sequence[Any]) -> Misfit:
+        """The error for the first event with a number that no column can hold."""
+        for place, one in enumerate(operations):
+            if max(map(abs, (one.process, one.time_ns, one.index))) > NUMBER_MAX:
+                return Misfit(self._count + place, "has a number of more than 63 bits")
+        raise AssertionError("numbers that fit one by one fit together")
 
     def events(self, originals: Callable[[list[Any]], list[Any]]) -> Events:
         """All that was added, with the table `originals(keys)`."""
@@ -218,7 +231,7 @@ def without_collector() -> Iterator[None]:
 def _paired(events: Events) -> tuple[Integers, Integers]:
     """Positions of all client invocations, rising, and of their completions (-1: none). Raises Misfit."""
     clients = np.flatnonzero(events.process != NEMESIS)
-    order = clients[np.argsort(events.process[clients], kind="stable")]
+    order = clients[np.argsort(_narrow(events.process[clients]), kind="stable")]
     process, kind = events.process[order], events.type[order]
     same = process[1:] == process[:-1]
     before, after = kind[:-1], kind[1:]
@@ -251,6 +264,12 @@ def _paired(events: Events) -> tuple[Integers, Integers]:
     return called[rising], returned[rising]
 
 
+def _narrow(numbers: Integers) -> npt.NDArray[Any]:
+    """The same numbers in 16 bits where they fit: those are sorted in linear time."""
+    fits = not len(numbers) or int(numbers.max()) < 1 << 15
+    return numbers.astype(np.int16) if fits else numbers
+
+
 def _fallen(index: Integers) -> Integers:
     """Positions of events whose known index is not above all before it."""
     known = np.flatnonzero(index != -1)
@@ -267,7 +286,7 @@ def columns(events: Events, convention: Convention) -> Columns:
     called, returned = _paired(events)
     ended = returned >= 0
     kind = np.where(ended, events.type[returned], INFO).astype(np.int8)
-    parts = _Parts(events, called, np.where(kind == OK, returned, -1))
+    taken = _Parts(events, called, np.where(kind == OK, returned, -1))
     f = events.f[called]
     for code in np.unique(f).tolist():
         rows = np.flatnonzero(f == code)
@@ -276,14 +295,14 @@ def columns(events: Events, convention: Convention) -> Columns:
             known = ", ".join(convention)
             first = int(called[rows[0]])
             raise Misfit(first, f"({_place(events, first)}) is none of {known}")
-        parts.take(rows, "key", parts.called, roles.key)
-        parts.take(rows, "argument", parts.called, roles.argument)
-        parts.take(rows, "second", parts.called, roles.second)
-        parts.take(rows, "result", parts.completed, roles.result)
+        taken.take(rows, "key", taken.called, roles.key)
+        taken.take(rows, "argument", taken.called, roles.argument)
+        taken.take(rows, "second", taken.called, roles.second)
+        taken.take(rows, "result", taken.completed, roles.result)
     return Columns(
-        process=events.process[called].astype(np.int32),
+        process=events.process[called],
         f=f,
-        **parts.columns,
+        **taken.columns,
         type=kind,
         called=called,
         returned=np.where((kind == OK) | (kind == FAIL), returned, NEVER),
@@ -292,8 +311,8 @@ def columns(events: Events, convention: Convention) -> Columns:
         called_index=events.index[called],
         returned_index=np.where(ended, events.index[returned], -1),
         fs=events.fs,
-        keys=parts.keys,
-        values=parts.values,
+        keys=taken.keys,
+        values=taken.values,
     )
 
 
@@ -324,15 +343,14 @@ class _Parts:
             return
         rows = rows[positions[rows] >= 0]
         events = self._events
-        codes, places = np.unique(events.value[positions[rows]], return_inverse=True)
-        originals = []
-        for code in codes.tolist():
-            try:
-                originals.append(part(events.values[code], path))
-            except (LookupError, TypeError):
-                at = int(positions[rows[np.flatnonzero(codes[places] == code)[0]]])
-                what = f"({_place(events, at)}) has a value of another form than its model"
-                raise Misfit(at, what) from None
+        codes = events.value[positions[rows]]
+        used = np.zeros(len(events.values), bool)
+        used[codes] = True
+        values = [events.values[code] for code in np.flatnonzero(used).tolist()]
+        try:
+            originals = parts(values, path)
+        except (LookupError, TypeError):
+            raise self._misfit(positions[rows], codes, path) from None
         known, table = self._tables[column]
         found = []
         for key, original in zip(frozen_all(originals), originals, strict=True):
@@ -340,4 +358,16 @@ class _Parts:
             if code == len(table):
                 table.append(original)
             found.append(code)
-        self.columns[column][rows] = np.array(found, np.int32)[places]
+        translation = np.empty(len(events.values), np.int32)
+        translation[used] = found
+        self.columns[column][rows] = translation[codes]
+
+    def _misfit(self, positions: Integers, codes: Codings, path: Path) -> Misfit:
+        """The error for the first value that has no such part."""
+        for position, code in zip(positions.tolist(), codes.tolist(), strict=True):
+            try:
+                parts([self._events.values[code]], path)
+            except (LookupError, TypeError):
+                place = _place(self._events, position)
+                return Misfit(position, f"({place}) has a value of another form than its model")
+        raise AssertionError("values that have the part one by one have it together")

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["CONVENTIONS", "Convention", "Path", "Roles", "independent", "part"]
+__all__ = ["CONVENTIONS", "Convention", "Path", "Roles", "independent", "parts"]
 
 Path = tuple[int | str, ...]
 
@@ -84,10 +84,10 @@ def independent(convention: Convention) -> Convention:
     }
 
 
-def part(value: Any, path: Path) -> Any:
-    """The part of `value` that `path` leads to. Raises LookupError or TypeError where there is none."""
+def parts(values: list[Any], path: Path) -> list[Any]:
+    """The part of each value that `path` leads to. Raises LookupError or TypeError where one has none."""
     for step in path:
-        if isinstance(value, str):
+        if any(issubclass(kind, str) for kind in set(map(type, values))):
             raise TypeError("a string has no parts")
-        value = value[step]
-    return value
+        values = [value[step] for value in values]
+    return values

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "Run a workload, break the cluster meanwhile, and judge what survived.",
     "search": "Look for a failing seed among many, in simulation.",
     "replay": "Run a recorded run again and say whether it is byte-identical.",
+    "check": "Judge a history made elsewhere.",
     "report": "Render the page of a run, or the index of a store.",
     "doctor": "Say what this machine can do, world by world, and what to install.",
     "test": "Run the project's own tests.",

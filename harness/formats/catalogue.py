@@ -104,11 +104,8 @@ def load_operations(path: Path, name: str) -> tuple[list[Operation], str]:
 
 def load_columns(path: Path, name: str, convention: Convention) -> tuple[Columns, str]:
     """The history of `path` in columns, and what was dropped. Raises HistoryDamaged naming the line."""
-    with opened(path) as source:
-        events = _events(source, name)
-        torn = source.torn
-    with refused_at(path, name):
-        return columns(events, convention), torn
+    with refused_at(path, name), opened(path) as source:
+        return columns(_events(source, name), convention), source.torn
 
 
 @contextmanager

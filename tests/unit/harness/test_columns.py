@@ -175,6 +175,22 @@ def test_indexes_rise() -> None:
     assert raised.value.position == 3
 
 
+def test_numbers_have_63_bits() -> None:
+    """A number that no column holds is refused where it stands, not cut."""
+    events = [Operation(process=1, f="read"), Operation(process=2, f="read", time_ns=1 << 64)]
+
+    with pytest.raises(Misfit, match="63 bits") as raised:
+        events_from(events)
+
+    assert raised.value.position == 1
+
+
+def test_words_have_no_parts() -> None:
+    """A string is no [key, value], although Python could take its letters apart."""
+    with pytest.raises(Misfit, match="another form"):
+        made("0 invoke write 'ab'", keyed=True)
+
+
 def test_key_is_missing() -> None:
     """A value that is no [key, value] does not fit a history of many keys."""
     with pytest.raises(Misfit, match="another form"):

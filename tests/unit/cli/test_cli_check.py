@@ -1,0 +1,169 @@
+"""``reprise check`` as its users see it: verdicts, exit codes, the line of JSON, and every mistake in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.cli.exits import Exit
+from harness.judges import JUDGES
+
+STALE = (
+    "0\t:invoke\t:write\t1\n0\t:ok\t:write\t1\n"
+    "0\t:invoke\t:write\t2\n0\t:ok\t:write\t2\n"
+    "1\t:invoke\t:read\tnil\n1\t:ok\t:read\t1\n"
+)
+FRESH = STALE.replace(":ok\t:read\t1", ":ok\t:read\t2")
+SKEW = """\
+{:index 0, :type :invoke, :process 0, :f :txn, :value [[:r :x nil] [:append :y 1]]}
+{:index 1, :type :invoke, :process 1, :f :txn, :value [[:r :y nil] [:append :x 1]]}
+{:index 2, :type :ok, :process 0, :f :txn, :value [[:r :x []] [:append :y 1]]}
+{:index 3, :type :ok, :process 1, :f :txn, :value [[:r :y []] [:append :x 1]]}
+{:index 4, :type :invoke, :process 0, :f :txn, :value [[:r :x nil] [:r :y nil]]}
+{:index 5, :type :ok, :process 0, :f :txn, :value [[:r :x [1]] [:r :y [1]]]}
+"""
+SET = """\
+{"process":0,"f":"add","value":["k",1]}
+{"process":0,"type":"ok","f":"add","value":["k",1]}
+{"process":0,"f":"read","value":["k",null]}
+{"process":0,"type":"ok","f":"read","value":["k",[1]]}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path):
+    """``file(text)``: the path of a history."""
+
+    def written(text: str) -> str:
+        path = tmp_path / "history"
+        path.write_text(text)
+        return str(path)
+
+    return written
+
+
+def test_valid_history(file, capsys) -> None:
+    """A history with an order ends with 0 and says what the verdict rests on."""
+    assert main(["check", file(FRESH), "--model", "register"]) == Exit.VALID
+
+    output = capsys.readouterr().out
+    assert re.match(r"VALID  \S+: linearizable registers, 3 operations \(text\) in \d", output)
+    assert "3  operations judged" in output
+
+
+def test_stale_read_is_convicted(file, capsys) -> None:
+    """A read of an overwritten value ends with 1, and the finding names it."""
+    assert main(["check", file(STALE), "--model", "register"]) == Exit.INVALID
+
+    assert "! key None: after" in capsys.readouterr().out
+
+
+def test_nothing_judged_is_unknown(file, capsys) -> None:
+    """A history in which nothing is known to have happened earns no pass."""
+    lone = "0\t:invoke\t:write\t1\n"
+
+    assert main(["check", file(lone), "--model", "register"]) == Exit.UNKNOWN
+    assert capsys.readouterr().out.startswith("UNKNOWN")
+
+
+def test_results_are_one_line_of_json(file, capsys) -> None:
+    """With --json the last line holds verdict, format, facts, evidence and time."""
+    assert main(["check", file(STALE), "--model", "cas-register", "--json"]) == Exit.INVALID
+
+    results = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert results["valid"] is False
+    assert results["format"] == "text"
+    assert results["operations"] == 3
+    assert results["facts"]["keys_judged"] == 1
+    assert results["evidence"][0]["checker"] == "linearizable"
+    assert results["wall_s"] >= 0
+
+
+def test_consistency_models_are_asked(file, capsys) -> None:
+    """Write skew breaks serializability and not snapshot isolation."""
+    skew = file(SKEW)
+
+    assert main(["check", skew, "--model", "list-append"]) == Exit.INVALID
+    assert "G2-item" in capsys.readouterr().out
+    weaker = ["check", skew, "--model", "list-append", "--consistency-models", "snapshot-isolation"]
+    assert main(weaker) == Exit.VALID
+
+
+def test_keys_are_judged_alone(file, capsys) -> None:
+    """With --independent a set of each key is a set of its own."""
+    assert main(["check", file(SET), "--model", "set-full", "--independent"]) == Exit.VALID
+    assert "1  elements stable" in capsys.readouterr().out
+
+
+def test_format_may_be_named(file, capsys) -> None:
+    """Where the beginning of a file says too little, --format says it; a wrong one is refused by line."""
+    assert main(["check", file(FRESH), "--model", "register", "--format", "text"]) == Exit.VALID
+    wrong = ["check", file(FRESH), "--model", "register", "--format", "plume"]
+    assert main(wrong) == Exit.MISTAKE
+    assert "line 1 is not of the form" in capsys.readouterr().err
+
+
+def test_dropped_line_is_told(file, capsys) -> None:
+    """An unfinished last line is dropped and said."""
+    torn = file(SET + '{"process":0,"f":"re')
+
+    assert main(["check", torn, "--model", "set-full", "--independent"]) == Exit.VALID
+    assert "dropped: an unfinished last line" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "words"),
+    [
+        (FRESH, ["--model", "registr"], "no model 'registr'; did you mean 'register'?"),
+        (FRESH, ["--model", "register", "--format", "ednn"], "did you mean 'edn'?"),
+        (FRESH, ["--model", "set-full"], "line 1 (invoke write of process 0) is none of add"),
+        (FRESH + "1\t:ok\t:read\t1\n", ["--model", "register"], "line 7 (ok read of process 1)"),
+        (FRESH, ["--model", "register", "--independent"], "line 1 (invoke write of process 0) has"),
+        (FRESH, ["--model", "register", "--consistency-models", "x"], "knows no consistency"),
+        (SKEW, ["--model", "list-append", "--consistency-models", "nix"], "nix"),
+        ("r(1,1,0,0)\n", ["--model", "rw-register", "--consistency-models", "strict-serializable"],
+         "does not say what came first"),
+        ("hello", ["--model", "register"], "no known format begins with 'hello'"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_line(file, capsys, text: str, arguments: list[str], words: str) -> None:
+    """What cannot be judged ends with 254, one line that says why, and no verdict."""
+    assert main(["check", file(text), *arguments]) == Exit.MISTAKE
+
+    output = capsys.readouterr()
+    assert words in output.err
+    assert output.err.count("\n") == 1
+    assert output.out == ""
+
+
+def test_missing_file_is_a_mistake(tmp_path: Path, capsys) -> None:
+    """A path where nothing is ends with 254."""
+    assert main(["check", str(tmp_path / "nix"), "--model", "register"]) == Exit.MISTAKE
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", JUDGES)
+def test_documentation_names_every_model(model: str) -> None:
+    """docs/check.md and --help know every model of the table."""
+    root = Path(__file__).parents[3]
+    help_text = (root / "harness/cli/check.py").read_text()
+
+    assert f"`{model}`" in (root / "docs/check.md").read_text()
+    assert model in help_text
+
+
+@pytest.mark.slow
+def test_simulation_needs_no_columns() -> None:
+    """Everything that a simulated run loads does without numpy."""
+    script = (
+        "import sys\nimport harness.campaign.runs, harness.campaign.simulate, workloads.catalogue\n"
+        "assert 'numpy' not in sys.modules"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True)
