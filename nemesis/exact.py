@@ -10,19 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from cluster.node.crash_points import UnknownCrashPoint, check_order
 from cluster.node.requests import CrashOrder
+from cluster.raft.peer import Role
 from cluster.worlds.world import World
 from harness.errors import UserMistake
 from harness.generator import SECOND_NS
 from harness.operation import Operation
 from nemesis.targets import resolve_all
 
-__all__ = ["ExactNemesis", "crash_order"]
+__all__ = ["AWAIT_EXIT_S", "ExactNemesis", "crash_order"]
+
+_ROLES = ("", *get_args(Role))
 
 AWAIT_EXIT_S = 5.0
 """How long ``await-exit`` waits unless its `timeout_s` says otherwise."""
@@ -40,6 +43,10 @@ def crash_order(value: Mapping[str, Any]) -> CrashOrder:
         check_order(order)
     except (msgspec.ValidationError, UnknownCrashPoint) as error:
         raise UserMistake(f"arm: {error}") from None
+    if order.nth < 1:
+        raise UserMistake(f"arm: nth is {order.nth}; passes are counted from 1")
+    if order.role not in _ROLES:
+        raise UserMistake(f"arm: no role {order.role!r}; there are {', '.join(_ROLES[1:])}")
     return order
 
 

@@ -7,7 +7,7 @@ the nodes here and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,11 +19,14 @@ from cluster.worlds.sim.network import LinkModel
 from cluster.worlds.sim.world import SimOptions
 from cluster.worlds.tape import Stream, Tape
 from harness.campaign.options import check_options
+from harness.checkers.exact_faults import ExactFaults
+from harness.errors import UserMistake
 from harness.generator import SECOND_NS, nemesis, sleep
-from harness.scenario import FaultEntry, Scenario
+from harness.scenario import NO_NEMESIS, At, Scenario
 from harness.test import Test, arrange, exact_faults
+from nemesis.arguments import check_fault
 from nemesis.catalogue import EVERY, NEMESES, OPERATIONS
-from nemesis.exact import ExactNemesis, crash_order
+from nemesis.exact import ExactNemesis
 from nemesis.package import Composed, Package, compose
 from nemesis.process import ProcessNemesis
 from workloads.catalogue import WORKLOADS
@@ -68,7 +71,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     workload = offer.make(options)
     names = scenario.nemesis or _enabled(draw, offer.nemeses)
     if scenario.faults:
-        names, faults = [], _exactly(scenario.faults)
+        names, faults = [], _exactly(scenario, nodes)
     else:
         faults = _compose(names, {"nodes": nodes, "opcode": offer.opcode, **scenario.options})
     test = Test(
@@ -87,7 +90,10 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
             healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}],
             quiet_ns=QUIET_NS,
         ),
-        checkers=workload.checkers,
+        checkers=(
+            *workload.checkers,
+            *([ExactFaults(scenario.faults)] if scenario.faults else ()),
+        ),
         options=workload.options,
         stimuli={**workload.stimuli, **scenario.stimuli},
         time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
@@ -125,24 +131,32 @@ def _enabled(draw: Stream, nemeses: tuple[str, ...]) -> list[str]:
 
 def _compose(names: list[str] | tuple[str, ...], options: Mapping[str, Any]) -> Package:
     """Compose the named packages. What the end of a run asks for is always understood: starts, and single crash orders."""
-    packages = [NEMESES[name](options) for name in names if name != "none"]
+    packages = [NEMESES[name](options) for name in names if name != NO_NEMESIS]
     ending = Package(
         name="ending", nemesis=Composed([ExactNemesis(), ProcessNemesis()]), generator=None
     )
     return compose([*packages, ending])
 
 
-def _exactly(entries: Sequence[FaultEntry]) -> Package:
-    """The package of a scenario's exact faults. Raises UserMistake for an ``arm`` that makes no sense."""
-    for entry in entries:
-        if entry.f == "arm":
-            crash_order(entry.value)
+def _exactly(scenario: Scenario, nodes: tuple[str, ...]) -> Package:
+    """The package of a scenario's exact faults. Raises UserMistake for one that makes no sense, or would come too late."""
+    if set(scenario.nemesis) - {NO_NEMESIS}:
+        raise UserMistake("nemesis and faults: random faults cannot stand beside exact ones")
+    for number, entry in enumerate(scenario.faults):
+        try:
+            check_fault(entry, nodes)
+        except UserMistake as mistake:
+            raise UserMistake(f"faults[{number}]: {mistake}") from None
+        if isinstance(entry.when, At) and entry.when.time_s >= scenario.time_limit_s:
+            raise UserMistake(
+                f"faults[{number}]: at {entry.when.time_s:g} s the run is over (time_limit_s is {scenario.time_limit_s:g})"
+            )
     return Package(
         name="exact",
         nemesis=Composed([make() for make in EVERY]),
         generator=None,
         final_generator=nemesis([{"f": "heal"}, {"f": "disarm"}]),
-        needs=frozenset().union(*[OPERATIONS[entry.f] for entry in entries]),
+        needs=frozenset().union(*[OPERATIONS[entry.f] for entry in scenario.faults]),
     )
 
 

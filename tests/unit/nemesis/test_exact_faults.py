@@ -1,5 +1,6 @@
 """Faults that a scenario file orders: whom they mean, what they do, and what is refused before anything starts."""
 
+import re
 from itertools import permutations
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from cluster.trace import Fault, HitPoint, Started, Stopped
 from harness.campaign.simulate import simulate
 from harness.errors import UserMistake
+from harness.operation import NEMESIS
 from harness.scenario import After, At, FaultEntry, Scenario
-from nemesis.catalogue import EVERY, OPERATIONS
+from nemesis.arguments import ARGUMENTS, check_fault
+from nemesis.catalogue import EVERY, NEMESES, OPERATIONS
 from nemesis.exact import crash_order
 
 STEPS = [
@@ -129,3 +132,88 @@ def test_a_partition_cuts_the_targets_off_and_heals():
     }
     assert {tuple(link.split(">")) for link in cut.split()} == across
     assert done.results["valid"] is True
+
+
+def test_every_operation_states_its_arguments():
+    """Whoever adds an operation says what a scenario file may tell it."""
+    assert ARGUMENTS.keys() == OPERATIONS.keys()
+
+
+STORY = {"target": "one", "order": ["n1", "n2", "n3"]}
+
+
+@pytest.mark.parametrize(
+    ("f", "targets", "value", "told"),
+    [
+        ("kill", ["n9"], {}, "kill: target 'n9' is unknown; allowed: n1, n2, n3, one"),
+        ("kill", ["led"], {}, "did you mean 'leader'"),
+        ("kill", [], {}, "target"),
+        ("kill", ["n1"], {"duration": 3}, "argument 'duration' is unknown; did you mean 'duration_ns'"),
+        ("kill", ["n1"], {"duration_ns": "x"}, "Expected `int`"),
+        ("kill", ["n1"], {"duration_ns": -1}, ">= 0"),
+        ("kill", [], {"target": "one", "order": ["n1", "n1", "n2"]}, "every node once: n1, n2, n3"),
+        ("start", ["n4"], {}, "target 'n4'"),
+        ("partition", [], {}, "partition needs targets"),
+        ("arm", [], {"point": "eng.halt"}, "arm needs targets"),
+        ("arm", ["n1"], {"point": "eng.halt", "nth": 0}, "counted from 1"),
+        ("arm", ["n1"], {"point": "eng.halt", "targets": ["n2"]}, "argument 'targets' is unknown"),
+        ("arm", ["n1"], {"point": "eng.halt", "role": "king"}, "there are follower"),
+        ("await-exit", ["n1"], {}, "await-exit takes no targets"),
+        ("await-exit", [], {"timeout": 4}, "did you mean 'timeout_s'"),
+        ("await-exit", [], {"timeout_s": -4}, ">= 0"),
+        ("heal", ["n1"], {}, "heal takes no targets"),
+        ("start-partition", [], {"grudge": "x", "around_leader": False, "order": STORY["order"]}, "isolate-one"),
+        ("crash-point", [], {**STORY, "point": "reg.x", "action": "kill", "nth": 1, "opcode": -1, "again": False}, "reg.x"),
+        ("disk-fault", [], {**STORY, "kind": "eio"}, "path"),
+    ],
+)  # fmt: skip
+def test_a_fault_that_could_not_happen_is_refused(f, targets, value, told):
+    """Nothing starts when a fault names a node, a word or an argument that does not exist; the line says which fault."""
+    fine = fault("kill", "n1")
+    with pytest.raises(UserMistake, match=re.escape(told)) as mistake:
+        finished(fine, FaultEntry(f=f, targets=targets, value=value, when=At(time_s=1.0)))
+    assert str(mistake.value).startswith("faults[1]: ")
+
+
+def test_drawn_faults_may_be_written_down_again():
+    """What random schedules draw is what `ARGUMENTS` allows: every fault of a random run is an exact one of another."""
+    nodes = ("n1", "n2", "n3")
+    for name in sorted(NEMESES):
+        scenario = Scenario(workload="registry", seed=2, nodes=3, time_limit_s=4.0, nemesis=[name])
+        operations = [op for op in simulate(scenario).history if op.process == NEMESIS]
+        drawn = [op for op in operations[::2] if op.value]
+        assert drawn, name
+        for op in drawn:
+            value = {**op.value}
+            targets = value.pop("targets", [])
+            check_fault(
+                FaultEntry(f=op.f, targets=targets, value=value, when=At(time_s=1.0)), nodes
+            )
+
+
+def test_a_fault_after_the_end_is_refused():
+    """A moment that the run does not reach is seen before it starts."""
+    with pytest.raises(UserMistake, match=r"at 4 s the run is over \(time_limit_s is 4\)"):
+        finished(fault("kill", "n1", after_s=4.0))
+
+
+def test_random_faults_beside_exact_ones_are_refused():
+    """Nothing in a scenario is ignored: the nemesis that would not take part is named."""
+    scenario = Scenario(workload="registry", nemesis=["kill"], faults=[fault("kill", "n1")])
+    with pytest.raises(UserMistake, match="random faults cannot stand beside exact ones"):
+        simulate(scenario)
+
+
+def test_a_fault_whose_moment_never_came_earns_no_pass():
+    """A run that ended before one of its faults is unknown, and says what that fault waited for."""
+    done = finished(
+        fault("kill", "n1"),
+        fault("start", "n1", after_s=1.5),
+        FaultEntry(f="kill", targets=["n1"], when=After(f="register", nth=99)),
+    )
+    assert done.results["valid"] == "unknown"
+    assert done.results["facts"]["exact_faults"] == 2
+    (evidence,) = done.results["checkers"]["exact-faults"]["evidence"]
+    assert evidence["what"] == (
+        "the run ended before the fault 'kill', which waited for register (ok) number 99"
+    )

@@ -1,0 +1,143 @@
+"""What an exact fault of a scenario file may say, operation by operation; everything else is refused before a run starts.
+
+Without this a fault on a node that does not exist, or with a misspelt argument, would be found when its moment comes, or
+never: a run in which nothing was broken looks like one that survived.
+
+A fault names its `targets` as a person does, or it is one of a random schedule written down again: then it has the drawn
+`target` and `order` among its arguments. Which of the two an operation understands stands in `ARGUMENTS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from typing import Annotated, Literal
+
+import msgspec
+
+from cluster.node.requests import CrashOrder
+from harness.errors import UserMistake
+from harness.scenario import FaultEntry
+from nemesis.exact import AWAIT_EXIT_S, crash_order
+from nemesis.partition import GRUDGES
+from nemesis.targets import DOWN, TARGETS
+
+__all__ = ["ARGUMENTS", "check_fault"]
+
+SECONDS_MAX = 10_000_000
+
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=SECONDS_MAX * 1_000_000_000)]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Target = Literal["one", "minority", "majority", "all", "leader", "follower"]
+
+
+class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """No arguments."""
+
+
+class _Wait(msgspec.Struct, forbid_unknown_fields=True):
+    timeout_s: Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)] = AWAIT_EXIT_S
+
+
+class _Strike(msgspec.Struct, forbid_unknown_fields=True):
+    duration_ns: Nanoseconds = 0
+
+
+class _Drawn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    target: Target
+    order: list[str]
+
+
+class _DrawnStrike(_Drawn, kw_only=True):
+    duration_ns: Nanoseconds = 0
+
+
+class _CrashPoint(_Drawn, kw_only=True):
+    point: str
+    action: str
+    nth: int
+    opcode: int
+    again: bool
+    stall_ns: Nanoseconds = 0
+
+
+class _Degrade(_Drawn, kw_only=True):
+    delay_ns: Nanoseconds
+    loss_percent: Percent
+    duplication_percent: Percent
+    duration_ns: Nanoseconds
+
+
+class _DiskFault(_Drawn, kw_only=True):
+    kind: Literal["eio", "full", "slow"]
+    path: str
+    extra_ns: Nanoseconds
+    duration_ns: Nanoseconds
+
+
+class _Skew(_Drawn, kw_only=True):
+    drift_ppm: Annotated[int, msgspec.Meta(ge=-500_000, le=500_000)]
+    duration_ns: Nanoseconds
+
+
+class _Grudge(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    grudge: str
+    around_leader: bool
+    order: list[str]
+
+
+Shape = type[msgspec.Struct]
+
+ARGUMENTS: dict[str, tuple[Shape | None, Shape | None]] = {
+    "arm": (None, CrashOrder),
+    "await-exit": (_Wait, None),
+    "crash-point": (_CrashPoint, None),
+    "degrade": (_Degrade, None),
+    "disarm": (_Nothing, None),
+    "disk-fault": (_DiskFault, None),
+    "dump": (_Nothing, None),
+    "heal": (_Nothing, None),
+    "kill": (_DrawnStrike, _Strike),
+    "partition": (None, _Nothing),
+    "pause": (_DrawnStrike, _Strike),
+    "power-loss": (_DrawnStrike, _Strike),
+    "resume": (_Nothing, _Nothing),
+    "skew": (_Skew, None),
+    "snapshot": (_Drawn, None),
+    "start": (_Nothing, _Nothing),
+    "start-partition": (_Grudge, None),
+    "stop-partition": (_Nothing, None),
+}
+"""Operation -> the shape of its arguments without targets, and with targets; None where it must have some, or none."""
+
+
+def check_fault(fault: FaultEntry, nodes: Sequence[str]) -> None:
+    """Raise UserMistake when `fault` cannot be done to a cluster of `nodes`."""
+    without, with_targets = ARGUMENTS[fault.f]
+    shape = with_targets if fault.targets else without
+    if shape is None:
+        needs = "takes no targets" if fault.targets else "needs targets"
+        raise UserMistake(f"{fault.f} {needs}")
+    for target in fault.targets:
+        _check_word(f"{fault.f}: target", target, [*nodes, *TARGETS, DOWN])
+    for name in fault.value:
+        _check_word(f"{fault.f}: argument", name, shape.__struct_fields__)
+    if fault.f in ("arm", "crash-point"):
+        fields = CrashOrder.__struct_fields__
+        crash_order({name: value for name, value in fault.value.items() if name in fields})
+    try:
+        arguments = msgspec.convert(fault.value, shape)
+    except msgspec.ValidationError as error:
+        raise UserMistake(f"{fault.f}: {error}") from None
+    if isinstance(arguments, _Drawn | _Grudge) and sorted(arguments.order) != sorted(nodes):
+        raise UserMistake(f"{fault.f}: order must hold every node once: {', '.join(nodes)}")
+    if isinstance(arguments, _Grudge):
+        _check_word(f"{fault.f}: grudge", arguments.grudge, GRUDGES)
+
+
+def _check_word(what: str, word: str, allowed: Collection[str]) -> None:
+    if word in allowed:
+        return
+    near = difflib.get_close_matches(word, allowed, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UserMistake(f"{what} {word!r} is unknown; {hint}allowed: {', '.join(allowed) or 'none'}")
