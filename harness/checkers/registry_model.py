@@ -144,9 +144,14 @@ class _Judgement:
 
     def _stopped(self, event: Stopped) -> None:
         self._crashes.observe(event)
-        for (node, _), story in self._stories.items():
-            if node == event.node:
-                story.stopped(event)
+        for (node, group), story in self._stories.items():
+            if node != event.node:
+                continue
+            if event.cause == "stop" and story.must_halt and not story.halted_at:
+                index = story.poisoned_at
+                what = f"{node} started again knowing entry {index} committed, at which it had halted, and lived on"
+                self._broken("I8", what, node=node, group=group, index=index)
+            story.stopped(event)
 
     def _started(self, event: Started) -> None:
         story = self._story(event)

@@ -72,8 +72,10 @@ class Story:
         "disk_fault",
         "halted_at",
         "horizon",
+        "in_hand",
         "incarnation",
         "judged_halt",
+        "must_halt",
         "poisoned_at",
         "reached",
         "row_corrupt",
@@ -91,13 +93,17 @@ class Story:
         self.horizon = 0
         """Highest raft index whose effect a row in the store may carry, beyond `applied`."""
         self.reached = 0
-        """Highest index that this data directory ever applied, or died applying."""
+        """Highest index that this data directory ever applied, or that an earlier life had in hand when it died."""
+        self.in_hand = 0
+        """Highest index at which this life met a crash point, perhaps with effects that no event tells."""
         self.halted_at = 0
         """Index at which this life halted; 0: it did not."""
         self.judged_halt = False
         """Whether that halt was judged already: it is told twice, as `Applied` and as `Halted`."""
         self.poisoned_at = 0
         """Index at which every later life must halt too; 0: none."""
+        self.must_halt = False
+        """Whether this life began knowing that entry committed."""
         self.store_error: HitPoint | None = None
         """The failure of the store injected in this life."""
         self.row_corrupt = False
@@ -111,6 +117,8 @@ class Story:
     def started(self, event: Started) -> None:
         """A new life: its applied index is the snapshot's when the store was rebuilt, else what the store says."""
         self.incarnation = event.incarnation
+        self.reached = max(self.reached, self.in_hand)
+        self.in_hand = 0
         restored = event.snapshot_index
         self.start = restored if event.restored else max(event.have, restored)
         self.row_corrupt = self.row_corrupt and not event.restored
@@ -118,6 +126,7 @@ class Story:
         self.horizon = max(event.row_horizon, 0 if event.restored else self.reached)
         self.halted_at = 0
         self.judged_halt = False
+        self.must_halt = 0 < self.poisoned_at <= event.commit
         self.store_error = None
 
     def installed(self, event: Installed) -> None:
@@ -135,7 +144,7 @@ class Story:
             elif event.point in _STORE_ERRORS:
                 self.store_error = event
         elif event.point in EFFECT_POINTS:
-            self.reached = max(self.reached, event.index)
+            self.in_hand = max(self.in_hand, event.index)
 
     def took(self, event: Applied) -> None:
         """An entry was applied."""

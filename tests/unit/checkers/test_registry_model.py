@@ -80,6 +80,18 @@ def test_a_registration_whose_effect_was_not_told_counts_as_a_replay():
     assert verdict.facts["replayed_registrations"] == 3
 
 
+def test_an_entry_that_was_only_held_up_is_no_replay():
+    """A node that stalls at a crash point goes on with the same entry in the same life: nothing was replayed."""
+    builder = TraceBuilder()
+    builder.register("n1", 1)
+    index = builder.propose(builder.register_data("n1", 2))
+    builder.hit("n2", "reg.after_set", "stall", index)
+    for node in builder.nodes:
+        builder.apply(node, index)
+    facts = RegistryModel().check(builder.run()).facts
+    assert facts["replayed_entries"] == facts["replayed_registrations"] == 0
+
+
 def test_an_equal_epoch_halt_is_convicted():
     """B-S1: the replay of an equal epoch halts; the finding names node, entry, crash point and both epochs."""
     verdict = judged(replayed(decision="halt", error_class=ROLLBACK))
@@ -306,6 +318,25 @@ def test_a_halted_node_that_forgot_its_commit_index_is_convicted():
     builder = poisoned()
     builder.start("n2", have=2, replay=False, commit=4)
     assert invariants(judged(builder, POISON, expect_halt="rollback")) == ["I8"]
+
+
+def test_a_halted_node_that_lives_on_after_its_restart_is_convicted():
+    """I8: the same halt at every restart; a node that knows the entry committed and never gets to it is no exception."""
+    builder = poisoned()
+    builder.start("n2", have=2, replay=False)
+    builder.stop("n2", "stop", 0)
+    found = judged(builder, POISON, expect_halt="rollback")
+    assert invariants(found) == ["I8"]
+    assert found.evidence[0]["node"] == "n2"
+
+
+def test_a_halted_node_that_is_struck_before_it_halts_again_is_innocent():
+    """A life that was cut short had no time to halt."""
+    builder = poisoned()
+    builder.start("n2", have=2, replay=False)
+    builder.stop("n2", "kill")
+    verdict = judged(builder, POISON, expect_halt="rollback")
+    assert verdict.valid is True, verdict.evidence
 
 
 def test_a_node_killed_while_it_halted_may_forget_its_commit_index():
