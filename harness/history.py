@@ -59,7 +59,8 @@ class Journal:
     """Collects the operations of a run that is going on, and the facts about the harness itself.
 
     `operations` is the history so far, `notes` are lines of the run's log as (time_ns, text),
-    `facts` counts what the harness has to say of itself (``harness_errors``). With a `file`
+    `facts` counts what the harness has to say of itself (``harness_errors``); `first_error` is
+    what the first of these errors was. With a `file`
     everything is written to it in chunks: when `CHUNK_OPERATIONS` have gathered, when `FLUSH_NS` of
     `clock` have passed, and at `close`. Without a clock (simulated time passes too quickly to be
     asked) only the first and the last.
@@ -71,6 +72,7 @@ class Journal:
         self.operations: list[Operation] = []
         self.notes: list[tuple[int, str]] = []
         self.facts: dict[str, int] = {"harness_errors": 0}
+        self.first_error = ""
         self._file = file
         self._clock = clock
         self._written = 0
@@ -100,6 +102,7 @@ class Journal:
     def harness_error(self, time_ns: int, text: str) -> None:
         """Count and note a defect of the harness or the workload."""
         self.facts["harness_errors"] += 1
+        self.first_error = self.first_error or text
         self.notes.append((time_ns, text))
 
     def wait_ns(self) -> int | None:

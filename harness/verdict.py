@@ -68,12 +68,13 @@ def judge(
     *,
     stimuli: Mapping[str, int],
     harness_facts: Mapping[str, Any],
+    harness_error: str = "",
 ) -> Judgement:
     """Return the judgement of `run`.
 
-    `harness_facts` are the journal's. Raises FactCollision.
+    `harness_facts` and `harness_error`, the first one, are the journal's. Raises FactCollision.
     """
-    verdicts: dict[str, Verdict] = {HARNESS: _harness_verdict(harness_facts)}
+    verdicts: dict[str, Verdict] = {HARNESS: _harness_verdict(harness_facts, harness_error)}
     for checker in checkers:
         if checker.name in verdicts or checker.name in OWN:
             raise FactCollision(f"two checkers are called {checker.name!r}")
@@ -139,11 +140,11 @@ def _merged_checkers(verdicts: Mapping[str, Verdict]) -> Valid:
     return merge_valid([verdict.valid for name, verdict in verdicts.items() if name not in OWN])
 
 
-def _harness_verdict(facts: Mapping[str, Any]) -> Verdict:
+def _harness_verdict(facts: Mapping[str, Any], first: str) -> Verdict:
     errors = facts.get("harness_errors", 0)
     if not errors:
         return Verdict(valid=True, facts=dict(facts))
-    what = f"the harness or the workload itself failed {errors} times; see the notes of the run"
+    what = f"the harness or the workload itself failed, {errors} in all; the first: {first}"
     return Verdict(
         valid="unknown", facts=dict(facts), evidence=[{"checker": HARNESS, "what": what}]
     )

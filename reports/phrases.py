@@ -85,7 +85,8 @@ def start_phrase(started: str) -> str:
     if match is None:
         return started
     year, month, day, hour, minute, second, again = match.groups()
-    return f"{year}-{month}-{day} {hour}:{minute}:{second} UTC{again or ''}"
+    number = f", number {again[1:]} of that moment" if again else ""
+    return f"{year}-{month}-{day} {hour}:{minute}:{second} UTC{number}"
 
 
 def compact(value: Any) -> str:

@@ -62,7 +62,11 @@ def conclude(
         final_state=state,
     )
     judgement = judge(
-        (*plan.test.checkers, raft), run, stimuli=plan.test.stimuli, harness_facts=journal.facts
+        (*plan.test.checkers, raft),
+        run,
+        stimuli=plan.test.stimuli,
+        harness_facts=journal.facts,
+        harness_error=journal.first_error,
     )
     return Finished(
         scenario=scenario,

@@ -106,28 +106,10 @@ def _summary(
 
 
 def command_of(scenario: Scenario, folder: RunFolder) -> str:
-    """Return the command that repeats the run: short where the command line says it all, else by its scenario file."""
-    plain = Scenario(
-        workload=scenario.workload,
-        world=scenario.world,
-        nodes=scenario.nodes,
-        concurrency=scenario.concurrency,
-        rate=scenario.rate,
-        time_limit_s=scenario.time_limit_s,
-        seed=scenario.seed,
-        bug=scenario.bug,
-        compat=scenario.compat,
-    )
+    """Return the command that repeats the run: byte for byte where it can be, else by its scenario file."""
     if scenario.world == "sim":
         return f"./reprise replay {shlex.quote(str(folder.path))}"
-    if scenario != plain:
-        return f"./reprise run --scenario {shlex.quote(str(folder.scenario))}"
-    words = ["./reprise", "run", scenario.workload, "--world", scenario.world]
-    words += ["--seed", str(scenario.seed)]
-    for option in ("bug", "compat"):
-        if value := getattr(scenario, option):
-            words += [f"--{option}", value]
-    return shlex.join(words)
+    return f"./reprise run --scenario {shlex.quote(str(folder.scenario))}"
 
 
 def _kept(finished: Finished, folder: RunFolder) -> dict[str, Any]:

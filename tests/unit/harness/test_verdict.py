@@ -99,10 +99,17 @@ def test_a_missing_stimulus_does_not_soften_invalid() -> None:
 
 def test_a_defect_of_the_harness_makes_a_pass_unknown() -> None:
     """A run whose client raised proves nothing."""
-    judged = judge([Says("a", True)], RUN, stimuli={}, harness_facts={"harness_errors": 3})
+    judged = judge(
+        [Says("a", True)],
+        RUN,
+        stimuli={},
+        harness_facts={"harness_errors": 3},
+        harness_error="kill: the nemesis raised KeyError",
+    )
 
     assert judged.valid == "unknown"
-    assert "failed 3 times" in judged.verdicts["harness"].evidence[0]["what"]
+    what = judged.verdicts["harness"].evidence[0]["what"]
+    assert what.endswith("failed, 3 in all; the first: kill: the nemesis raised KeyError")
     assert judged.facts["harness_errors"] == 3
 
 

@@ -408,7 +408,9 @@ class TestPhrases:
 
     def test_start_times_are_readable(self) -> None:
         """The store's names become dates, other words stay."""
-        assert start_phrase("20261124T221408.217Z-2") == "2026-11-24 22:14:08 UTC-2"
+        assert start_phrase("20261124T221408.217Z") == "2026-11-24 22:14:08 UTC"
+        second = "2026-11-24 22:14:08 UTC, number 2 of that moment"
+        assert start_phrase("20261124T221408.217Z-2") == second
         assert start_phrase("yesterday") == "yesterday"
 
     def test_long_values_are_cut(self) -> None:
