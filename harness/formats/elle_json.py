@@ -46,6 +46,7 @@ def read(source: Source) -> Iterator[Operation]:
     source.line = 1
     if len(content) > LINE_BYTES_MAX * 8:
         raise source.damage(f"begins an array of more than {LINE_BYTES_MAX * 8:,} bytes")
+    source.text(content)
     try:
         entries = _array_decoder.decode(content)
     except msgspec.MsgspecError as error:

@@ -50,7 +50,7 @@ def operations(source: Source, make: Make) -> Iterator[Operation]:
     rest, source.line = "", 1
     enclosed = ""
     for block in source.blocks():
-        text = rest + source.text(block) if rest else source.text(block)
+        text = rest + source.text(block, rest.count("\n"))
         if len(text) > LINE_BYTES_MAX:
             raise source.damage(f"begins a form longer than {LINE_BYTES_MAX:,} characters")
         counted = position = 0

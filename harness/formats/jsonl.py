@@ -56,11 +56,19 @@ def read_events(source: Source) -> Events:
             lines = _decoded(source, block, _line_decoder)
             source.line += len(lines)
             builder.add(lines, [bytes(line.value) for line in lines])
-        return builder.events(lambda texts: _any_decoder.decode_lines(b"\n".join(texts)))
+        try:
+            return builder.events(lambda texts: _any_decoder.decode_lines(b"\n".join(texts)))
+        except msgspec.MsgspecError:
+            source.again()
+    for _ in read(source):
+        pass
+    raise AssertionError("values that decode with their operations decode alone")
 
 
 def _decoded(source: Source, block: bytes, decoder: msgspec.json.Decoder[Any]) -> list[Any]:
     """The lines of `block`: at once, or one by one to find the damaged one. An empty line is one."""
+    if not block.isascii():
+        source.text(block, 1)
     if b"\n\n" not in block:
         try:
             return decoder.decode_lines(block)

@@ -26,22 +26,20 @@ def write(columns: Columns, file: BinaryIO) -> None:
 
 
 def viewer_data(columns: Columns) -> dict[str, Any]:
-    """The data as plain values; partitions in order of their keys' first calls."""
+    """The data as plain values; partitions in order of the codes of their keys."""
+    returned = columns.returned[columns.returned < NEVER]
+    end = 1 + max(int(columns.called.max(initial=0)), int(returned.max(initial=0)))
     happened = np.flatnonzero(columns.type != FAIL)
-    _, first = np.unique(columns.key[happened], return_index=True)
-    keys = columns.key[happened][np.sort(first)]
-    end = 2 + max(
-        [int(columns.called.max(initial=0)), *columns.returned[columns.returned < NEVER].tolist()]
-    )
+    by_key = happened[np.argsort(columns.key[happened], kind="stable")]
+    borders = np.flatnonzero(np.diff(columns.key[by_key])) + 1
     partitions = [
         {
-            "History": [
-                _bar(columns, int(row), end) for row in happened[columns.key[happened] == key]
-            ],
+            "History": [_bar(columns, row, end) for row in rows.tolist()],
             "PartialLinearizations": [],
             "Largest": {},
         }
-        for key in keys.tolist()
+        for rows in np.split(by_key, borders)
+        if len(rows)
     ]
     return {"Partitions": partitions, "Annotations": []}
 

@@ -42,13 +42,21 @@ class Source:
                 self.line += 1
                 yield self.text(line)
 
-    def text(self, content: bytes) -> str:
-        """`content` as text. Raises HistoryDamaged where it is no UTF-8."""
+    def text(self, content: bytes, lines_before: int = 0) -> str:
+        """`content`, which begins `lines_before` lines behind the current one, as text.
+
+        Raises HistoryDamaged where it is no UTF-8.
+        """
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            self.line += content.count(b"\n", 0, error.start)
+            self.line += lines_before + content.count(b"\n", 0, error.start)
             raise self.damage(f"is no UTF-8 text: {error.reason}") from None
+
+    def again(self) -> None:
+        """Go back to the beginning."""
+        self._file.seek(0)
+        self.line = 0
 
     def blocks(self) -> Iterator[bytes]:
         """The content in blocks of whole lines; the last may lack its newline. Raises HistoryDamaged."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.conventions import CONVENTIONS
 from harness.errors import UserMistake
-from harness.formats.catalogue import detect, load_operations
+from harness.formats.catalogue import detect, load_columns, load_operations
 from harness.history import HistoryDamaged
 
 OURS = '{"index":0,"process":0,"f":"read"}\n'
@@ -22,6 +23,7 @@ DAMAGE = {
     "jsonl: another type": ("jsonl", OURS + OURS + '{"f":"r","type":"maybe"}\n', 3, "maybe"),
     "jsonl: no f": ("jsonl", OURS + '{"process":1}\n', 2, "missing required field"),
     "jsonl: a line without anything": ("jsonl", OURS + "\n" + OURS, 2, "truncated"),
+    "jsonl: no UTF-8": ("jsonl", OURS + OURS.replace("read", "\udcff"), 2, "no UTF-8"),
     "edn: another bracket": ("edn", EDN + "{:type :ok :value [1)}\n", 2, "closes"),
     "edn: inside a form of three lines": ("edn", EDN + "{:type\n:ok\n:f 1x}\n", 4, "no number"),
     "edn: no map": ("edn", EDN + EDN + "[1 2]\n", 3, "no operation"),
@@ -35,6 +37,18 @@ DAMAGE = {
     "edn: vector is not closed": ("edn", "[" + EDN + EDN, 3, "not closed"),
     "edn: more behind the vector": ("edn", "[" + EDN + "]\n" + EDN, 3, "behind the end"),
     "edn: no UTF-8": ("edn", EDN + EDN.replace("nil", '"\udcff"'), 2, "no UTF-8"),
+    "edn: no UTF-8 in the third mebibyte": (
+        "edn",
+        EDN * 40_000 + EDN.replace("nil", "[\n1") + "\udcff]\n",
+        40_003,
+        "no UTF-8",
+    ),
+    "edn: no UTF-8 behind an open form": (
+        "edn",
+        EDN + "{:type\n" + ";" * (1 << 20) + "\n\udcff :ok}\n",
+        4,
+        "no UTF-8",
+    ),
     "text: too few fields": ("text", TEXT + "0\t:ok\n", 2, "between tabs"),
     "text: a field of two": ("text", TEXT + "0\t:ok\t:read\t1 2\n", 2, "two values"),
     "text: another type": ("text", TEXT + TEXT.replace(":invoke", ":maybe"), 2, ":maybe"),
@@ -42,6 +56,7 @@ DAMAGE = {
     "log: a half line": ("text", LOG + "INFO  x - y\nINFO  jepsen.util - 0\t:ok\n", 3, "tabs"),
     "kv: no key": ("porcupine-kv", EDN, 1, "without a :key"),
     "json: cut short": ("elle-json", JSON, 2, "JSON array"),
+    "json: no UTF-8": ("elle-json", JSON + JSON[1:].replace("r", "\udcff"), 2, "no UTF-8"),
     "json: no operation": ("elle-json", JSON + '{"type":"ok"}]', 2, "missing required field"),
     "json: no JSON": ("elle-json", JSON + "\n{,}]", 3, "JSON array"),
     "plume: another letter": ("plume", "w(1,1,0,0)\nx(1,1,0,0)\n", 2, "not of the form"),
@@ -62,6 +77,15 @@ def test_line_is_named(damage: str, tmp_path: Path) -> None:
 
     with pytest.raises(HistoryDamaged, match=rf"{re.escape(str(path))}: line {line} .*{words}"):
         load_operations(path, name)
+
+
+def test_escape_that_is_none_is_found_in_columns_too(tmp_path: Path) -> None:
+    """A value that stays text for a while is refused all the same, with its line."""
+    path = tmp_path / "history.jsonl"
+    path.write_text(OURS + OURS.replace('"f":"read"', r'"f":"read","value":"\q"'))
+
+    with pytest.raises(HistoryDamaged, match=r"line 2 is no operation"):
+        load_columns(path, "jsonl", CONVENTIONS["register"])
 
 
 def test_unfinished_last_line_of_ours_is_dropped(tmp_path: Path) -> None:

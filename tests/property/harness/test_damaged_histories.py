@@ -1,0 +1,64 @@
+"""Whatever happens to a file, it is read or it is refused by line: no other error, in no format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.conventions import CONVENTIONS, independent
+from harness.formats.catalogue import FORMATS, detect, load_columns, load_operations
+from harness.history import HistoryDamaged
+
+GOLDEN = Path(__file__).parents[2] / "unit/formats/golden"
+FILES = {path.name: (detect(path), path.read_bytes()) for path in sorted(GOLDEN.iterdir())}
+SCRAPS = st.sampled_from(
+    [b"{", b"}", b"[", b"]", b'"', b"\\", b"#", b"#_", b";", b"\n", b"\t", b",", b":", b"nil"]
+    + [b"9" * 25, b"-1 ", b"1/0", b"e9", b"\xff", b"\xc3\xa9", b"\r", b"\x00"]
+)
+WOUNDS = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 8), SCRAPS | st.just(b"")),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(sorted(FILES)),
+    WOUNDS,
+    st.sampled_from(sorted(CONVENTIONS)),
+    st.booleans(),
+    st.booleans(),
+)
+def test_damaged_file_is_read_or_refused_by_line(
+    tmp_path: Path,
+    name: str,
+    wounds: list[tuple[float, int, bytes]],
+    convention: str,
+    keyed: bool,
+    in_columns: bool,
+) -> None:
+    """Bytes cut out and scraps put in give a history or a HistoryDamaged that names a line."""
+    format_name, content = FILES[name]
+    for place, cut, scrap in wounds:
+        at = int(place * len(content))
+        content = content[:at] + scrap + content[at + cut :]
+    path = tmp_path / "history"
+    path.write_bytes(content)
+    known = CONVENTIONS[convention]
+    try:
+        if in_columns:
+            load_columns(path, format_name, independent(known) if keyed else known)
+        else:
+            load_operations(path, format_name)
+    except HistoryDamaged as damaged:
+        assert f"{path}: line " in str(damaged)
+
+
+def test_every_format_is_damaged() -> None:
+    """The files that are damaged are in all formats."""
+    assert {format_name for format_name, _ in FILES.values()} == set(FORMATS)
