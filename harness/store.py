@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 
@@ -67,6 +67,13 @@ class RunFolder:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def read_scenario(self) -> str:
+        """Read ``scenario.toml``. Raises NotARunFolder when it is no text."""
+        try:
+            return self.scenario.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise NotARunFolder(f"{self.scenario} is damaged: {error}") from None
+
     def write_scenario(self, text: str) -> None:
         """Put ``scenario.toml`` there: from now on the folder is a run."""
         _write_whole(self.scenario, text.encode())
@@ -84,8 +91,11 @@ class RunFolder:
         _write_whole(self.trace, msgspec.json.Encoder().encode_lines(events))
 
     def read_trace(self) -> list[Event]:
-        """Read ``trace.jsonl``. Raises FileNotFoundError."""
-        return _trace_decoder.decode_lines(self.trace.read_bytes())
+        """Read ``trace.jsonl``. Raises FileNotFoundError, and NotARunFolder when it is damaged."""
+        try:
+            return _trace_decoder.decode_lines(self.trace.read_bytes())
+        except msgspec.MsgspecError as error:
+            raise NotARunFolder(f"{self.trace} is damaged: {error}") from None
 
     def write_tape(self, draws: dict[str, list[int]]) -> None:
         """Put ``tape.msgpack`` there: the draws of the run by stream."""
@@ -104,15 +114,29 @@ class RunFolder:
         _write_whole(self.results, encoded + b"\n")
 
     def read_results(self) -> dict[str, Any]:
-        """Read ``results.json``. Raises NotARunFolder when the run never came to its results."""
+        """Read ``results.json``. Raises NotARunFolder when the run never came to its results, or they are damaged."""
         try:
-            return msgspec.json.decode(self.results.read_bytes(), type=dict[str, Any])
+            found = msgspec.json.decode(self.results.read_bytes(), type=dict[str, Any])
+            msgspec.convert(found, _Results)
         except FileNotFoundError:
             raise NotARunFolder(
                 f"{self.path}: the run has no results.json; it did not end"
             ) from None
         except msgspec.MsgspecError as error:
             raise NotARunFolder(f"{self.results} is damaged: {error}") from None
+        return found
+
+
+class _Results(msgspec.Struct):
+    """What whoever reads results may rely on; the rest of them comes and goes."""
+
+    valid: bool | Literal["unknown"]
+    facts: dict[str, Any] = {}
+    checkers: dict[str, dict[str, Any]] = {}
+    stimuli: list[dict[str, Any]] = []
+    evidence: list[dict[str, Any]] = []
+    environment: dict[str, str] = {}
+    duration_ns: int = 0
 
 
 class Store:

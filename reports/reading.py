@@ -1,7 +1,7 @@
 """From the files of a run folder to `ReportData`; the one room here that reads.
 
 A run that was killed has a history and perhaps no trace: what is there is shown. Without results.json there is
-nothing to show a verdict of, and `harness.store.NotARunFolder` says so.
+nothing to show a verdict of, and `harness.store.NotARunFolder` says so, as it does of files that are damaged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def read_run(folder: RunFolder) -> ReportData:
         results=results,
         history=folder.read_history().operations if folder.history.exists() else (),
         trace=folder.read_trace() if folder.trace.exists() else (),
-        scenario=folder.scenario.read_text(encoding="utf-8"),
+        scenario=folder.read_scenario(),
     )
 
 

@@ -105,10 +105,11 @@ def keep(finished: Finished, folder: RunFolder) -> None:
     """Write everything that says what happened into `folder`; results come last: with them the run counts."""
     folder.write_scenario(dump_scenario(finished.scenario))
     if not folder.history.exists():
-        journal = Journal(folder.open_history())
-        for operation in finished.history:
-            journal.record(operation, operation.time_ns)
-        journal.close()
+        with folder.open_history() as file:
+            journal = Journal(file)
+            for operation in finished.history:
+                journal.record(operation, operation.time_ns)
+            journal.close()
     folder.write_trace(finished.trace)
     folder.write_tape(finished.draws)
     folder.write_results(finished.results)

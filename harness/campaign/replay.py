@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from harness.campaign.outcome import environment
 from harness.campaign.simulate import simulate
 from harness.errors import UserMistake
 from harness.scenario import Known, load_scenario
-from harness.store import RunFolder
+from harness.store import NotARunFolder, RunFolder
 
 __all__ = ["CannotReplay", "replay"]
 
@@ -25,40 +26,50 @@ def replay(folder: RunFolder, known: Known) -> dict[str, Any]:
     Returns ``identical``, both fingerprints, the verdict now, ``differs`` (what is not the same) and ``words``. Raises
     CannotReplay, NotARunFolder, ScenarioError, HistoryDamaged.
     """
-    scenario = load_scenario(folder.scenario.read_text(encoding="utf-8"), known)
+    scenario = load_scenario(folder.read_scenario(), known)
     if scenario.world != "sim":
         raise CannotReplay(
             f"{folder.path} ran on {scenario.world}, where time is real: it can be run again "
             f"(reprise run --scenario {folder.scenario}), not replayed byte for byte"
         )
     before = folder.read_results()
+    history, trace = _bytes(folder.history), _bytes(folder.trace)
     finished = simulate(scenario, recorded=folder.read_tape())
     now = finished.results
     encoder = msgspec.json.Encoder()
     differs = [
         what
         for what, same in (
-            ("fingerprint", before["fingerprint"] == now["fingerprint"]),
+            ("fingerprint", before.get("fingerprint") == now["fingerprint"]),
             ("verdict", before["valid"] == now["valid"]),
-            ("history", folder.history.read_bytes() == encoder.encode_lines(finished.history)),
-            ("trace", folder.trace.read_bytes() == encoder.encode_lines(finished.trace)),
+            ("history", history == encoder.encode_lines(finished.history)),
+            ("trace", trace == encoder.encode_lines(finished.trace)),
         )
         if not same
     ]
     other = {
-        name: [version, environment()[name]]
-        for name, version in before["environment"].items()
-        if environment().get(name) != version
+        name: [version, environment().get(name, "gone")]
+        for name, version in before.get("environment", {}).items()
+        if environment().get(name, "gone") != version
     }
     return {
         "identical": not differs,
         "differs": differs,
         "fingerprint": now["fingerprint"],
-        "fingerprint_before": before["fingerprint"],
+        "fingerprint_before": before.get("fingerprint"),
         "valid": now["valid"],
         "other_environment": other,
         "words": _words(differs, other, now["fingerprint"]),
     }
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotARunFolder(
+            f"{path} cannot be read, and there is nothing to compare with: {error.strerror}"
+        ) from None
 
 
 def _words(differs: list[str], other: dict[str, list[str]], fingerprint: str) -> str:

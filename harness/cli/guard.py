@@ -35,8 +35,8 @@ COMMANDS: Final[dict[str, str]] = {
 """Every command and its summary; `harness.cli.<name>` holds it as `command`."""
 
 
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""What no code of ours can mend: a full or read-only place, standard output included."""
+_NO_ROOM: Final = frozenset({errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EROFS})
+"""What no code of ours can mend: a full, forbidden or read-only place, standard output included."""
 
 
 class _Commands(click.Group):

@@ -45,7 +45,8 @@ class PlainProgress:
         if now_ns < self._next_ns and done != self._total:
             return
         self._next_ns = now_ns + PLAIN_LINE_INTERVAL_NS
-        self.say(f"{self._what} {done}/{self._total}" + (f"  {note}" if note else ""))
+        of_total = f"/{self._total}" if self._total else ""
+        self.say(f"{self._what} {done}{of_total}" + (f"  {note}" if note else ""))
 
     def say(self, line: str) -> None:
         """See `Progress`."""
@@ -64,7 +65,10 @@ class _Silence:
 
 @contextmanager
 def progress(what: str, total: int, *, quiet: bool) -> Iterator[Progress]:
-    """A progress for `total` steps of work called `what` (``"searching"``), closed when the block ends."""
+    """A progress for `total` steps of work called `what` (``"searching"``), closed when the block ends.
+
+    A `total` of 0 is one that nobody knows.
+    """
     if quiet or sys.stderr is None:
         yield _Silence()
     elif not sys.stderr.isatty():
@@ -88,7 +92,7 @@ def _rich(what: str, total: int) -> Iterator[Progress]:
         TextColumn("{task.fields[note]}", style="dim"),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total, note="")
+        task = bar.add_task(what, total=total or None, note="")
 
         class _Terminal:
             def at(self, done: int, note: str = "") -> None:

@@ -22,6 +22,14 @@ def test_plain_lines_come_now_and_then() -> None:
     assert stream.getvalue() == "searching 1/5\nsearching 3/5\nsearching 5/5  2 failed\n"
 
 
+def test_total_that_nobody_knows_is_not_told() -> None:
+    """A search for so many minutes counts seeds, and has nothing to count them against."""
+    stream = io.StringIO()
+    PlainProgress("searching", 0, stream, lambda: 0).at(7)
+
+    assert stream.getvalue() == "searching 7\n"
+
+
 def test_lines_that_stay_are_always_told() -> None:
     """`say` is not held back by the interval."""
     stream = io.StringIO()
