@@ -47,7 +47,6 @@ class Checkout:
             (self.root / lock).write_text(f"# {lock}\n")
         self.programs.mkdir()
         for name in (
-            "dirname",
             "basename",
             "readlink",
             "ln",
@@ -143,6 +142,15 @@ def test_link_from_elsewhere_finds_its_checkout(checkout: Checkout, tmp_path: Pa
     )  # fmt: skip
 
     assert (run.returncode, run.stdout) == (0, f"{elsewhere} ['doctor']\n")
+
+
+def test_python_path_of_the_user_is_not_ours(checkout: Checkout, tmp_path: Path) -> None:
+    """A `harness` that the user keeps on PYTHONPATH for something else changes nothing."""
+    stranger = tmp_path / "theirs" / "harness"
+    stranger.mkdir(parents=True)
+    (stranger / "__init__.py").write_text("raise SystemExit('a stranger')")
+
+    assert checkout.run("doctor", PYTHONPATH=str(stranger.parent)).returncode == 0
 
 
 def test_moved_checkout_takes_its_environment_along(checkout: Checkout, tmp_path: Path) -> None:
