@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import permutations, product
 from typing import Any
 
+from hypothesis import strategies as st
+
 from harness.checkers.transactions.judge import judge
 from harness.checkers.transactions.transactions import load
 from harness.operation import Operation
@@ -96,3 +98,91 @@ def explains(order, ended):
             elif kind == "ok" and (state.get(key) or None) != (argument or None):
                 return False
     return True
+
+
+KEYS = ("x", "y")
+
+
+@st.composite
+def histories(draw, write, endings=("ok", "ok", "ok", "ok", "info", "fail")):
+    """Draw (how each transaction ended and what it did, its places of call and return).
+
+    The store has no isolation, or in half of the cases runs one transaction after the other; some reads are stale,
+    and some failed writes are visible.
+    """
+    count = draw(st.integers(1, 4))
+    plans = [
+        draw(st.lists(st.tuples(st.booleans(), st.sampled_from(KEYS)), min_size=1, max_size=3))
+        for _ in range(count)
+    ]
+    kinds = [draw(st.sampled_from(endings)) for _ in range(count)]
+    careful = draw(st.booleans())
+    steps = [number for number, plan in enumerate(plans) for _ in plan]
+    turns = draw(st.permutations(range(count)) if careful else st.permutations(steps))
+    if careful:
+        turns = [number for number in turns for _ in plans[number]]
+    state: dict[str, list[int]] = {key: [] for key in KEYS}
+    done: list[list] = [[] for _ in plans]
+    for turn, number in enumerate(turns):
+        reads, key = plans[number][len(done[number])]
+        if reads:
+            stale = draw(st.integers(0, 9)) == 0
+            seen = state[key][:-1] if stale else state[key][:]
+            result = seen if write == "append" else (seen or [None])[-1]
+            done[number].append(["r", key, result])
+            continue
+        done[number].append([write, key, turn + 1])
+        if kinds[number] == "ok" or draw(st.integers(0, 3)) == 0:
+            state[key].append(turn + 1)
+    places = draw(st.permutations(range(2 * count)))
+    bounds = [tuple(sorted(places[2 * number : 2 * number + 2])) for number in range(count)]
+    if careful and draw(st.booleans()):
+        order = sorted(range(count), key=turns.index)
+        bounds = [(2 * order.index(number), 2 * order.index(number) + 1) for number in range(count)]
+    return list(zip(kinds, done, strict=True)), bounds
+
+
+def simulated(draw, write, count, processes=6):
+    """A strictly serializable history: each transaction takes effect at one moment between call and return.
+
+    `draw` is a `random.Random`. Some transactions fail and have no effect, some end indeterminate with or without one.
+    """
+    history, waiting, done = [], [], []
+    idle, state, written = list(range(processes)), {}, 0
+    fresh = processes
+    while len(history) < 2 * count or waiting or done:
+        turn = draw.randrange(3)
+        if turn == 0 and idle and len(history) < 2 * count:
+            value = []
+            for _ in range(draw.randint(1, 4)):
+                written += 1
+                key = draw.randrange(4) + 4 * (written // 100)
+                value.append(draw.choice((["r", key, None], [write, key, written])))
+            invoked = Operation(process=idle.pop(), f="txn", value=value)
+            history.append(invoked)
+            waiting.append(invoked)
+        elif turn == 1 and waiting:
+            invoked = waiting.pop(draw.randrange(len(waiting)))
+            kind = draw.choice(("ok", "ok", "ok", "ok", "info", "fail"))
+            takes_effect = kind == "ok" or (kind == "info" and draw.random() < 0.5)
+            value = executed(invoked.value, state, write) if takes_effect else None
+            done.append(invoked.completed(kind, value if kind == "ok" else None))
+        elif turn == 2 and done:
+            completed = done.pop(draw.randrange(len(done)))
+            history.append(completed)
+            idle.append(fresh if completed.type == "info" else completed.process)
+            fresh += completed.type == "info"
+    return history
+
+
+def executed(value, state, write):
+    """Carry a transaction out on `state` (key -> everything written, in order); returns what it did."""
+    result = []
+    for f, key, argument in value:
+        past = state.setdefault(key, [])
+        if f == "r":
+            result.append([f, key, past[:] if write == "append" else (past or [None])[-1]])
+        else:
+            past.append(argument)
+            result.append([f, key, argument])
+    return result

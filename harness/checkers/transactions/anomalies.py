@@ -39,6 +39,9 @@ __all__ = [
 _ELEMENTS_SHOWN_MAX = 8
 """Elements of a list in a sentence; the last ones tell versions apart."""
 
+_STEPS_SHOWN_MAX = 20
+"""Edges of a cycle in its sentences; the data hold all of them."""
+
 NAMED_MAX = 10
 """Anomalies kept of one name."""
 
@@ -99,7 +102,12 @@ def explain(anomaly: Anomaly, transactions: Transactions) -> str:
     if not anomaly.steps:
         return f"{anomaly.name}: {anomaly.what}"
     lines = [f"{anomaly.name}: a cycle of {len(anomaly.steps)} transactions"]
+    hidden = len(anomaly.steps) - _STEPS_SHOWN_MAX
     for number, step in enumerate(anomaly.steps, 1):
+        if hidden > 0 and _STEPS_SHOWN_MAX <= number < len(anomaly.steps):
+            if number == _STEPS_SHOWN_MAX:
+                lines.append(f"... {hidden} more in the same way ...")
+            continue
         order = f"{label(step.source)} comes before {label(step.target)}"
         lead = "but " if number == len(anomaly.steps) else "and " if number > 1 else ""
         lines.append(f"{lead}{order} ({KIND_NAMES[step.kind]}): {_why(step, transactions)}")

@@ -6,19 +6,19 @@ A cycle's name (Adya 1999, Cerone & Gotsman 2018) follows from its edges:
 * ``G-single``: exactly one rw; ``G-nonadjacent``: several, no two in a row; ``G2-item``: two in a row;
 * ``-process`` behind it where process order is needed, ``-realtime`` where real time is.
 
+Of cycles through one transaction, those are left out that a worse, no longer one with no more order makes superfluous.
+
 Levels of edges are looked at one after another, each in its own strongly connected components, so that a
 search meets only what can matter. Every cycle has an edge that leads backward in the guessed order (`components`), so
 every search starts with such an edge and goes breadth first through (node, what the way was made of) back to its source.
 Hubs cost nothing: they are ways, not transactions. What a breadth-first search finds may cross itself; then it consists of
 shorter cycles with names of their own, and is left out.
 
-A component can be the whole history when a store is thoroughly broken. Once something is found, a level gives up after
-`_VISITS_MAX` visits, and the outcome says so.
+A component can be the whole history when a store is thoroughly broken. Once something is found in it, its search ends
+after `_VISITS_MAX` visits, and the outcome says so.
 """
 
 from __future__ import annotations
-
-from functools import cache
 
 import msgspec
 import numpy as np
@@ -42,10 +42,12 @@ from harness.checkers.transactions.transactions import Flags, Integers, Transact
 __all__ = ["Found", "find_cycles"]
 
 _VISITS_MAX = 1_000_000
-"""Visits of the search on one level after which it is content with what it has."""
+"""Edges looked at in one component on one level, after which a search is content with what it has."""
 
 _CLASSES = ("G0", "G1c", "G-single", "G-nonadjacent", "G2-item")
 """From the worst to the mildest: what forbids a later one forbids the earlier ones."""
+
+_ENDINGS = ("", "-process", "-realtime")
 
 _DATA = (WW, WR, RW, FAN)
 _LEVELS: tuple[tuple[str, tuple[int, ...], tuple[str, ...]], ...] = (
@@ -58,6 +60,7 @@ _LEVELS: tuple[tuple[str, tuple[int, ...], tuple[str, ...]], ...] = (
 """(ending of the names, kinds of edges, classes looked for)."""
 
 _NONE, _RW, _OTHER = range(3)
+_NOWHERE = -1
 
 
 class _Way(msgspec.Struct, frozen=True):
@@ -75,7 +78,6 @@ class _Way(msgspec.Struct, frozen=True):
     order: int = 0
 
 
-@cache
 def _longer(way: _Way, kind: int) -> _Way:
     """Return what the way is made of with one more edge."""
     if kind in (FAN, BARRIER):
@@ -92,10 +94,9 @@ def _longer(way: _Way, kind: int) -> _Way:
     )
 
 
-@cache
 def _name(way: _Way) -> tuple[str, str]:
     """Return class and ending of a cycle that is closed by this way."""
-    ending = ("", "-process", "-realtime")[way.order]
+    ending = _ENDINGS[way.order]
     if way.rw == 0:
         return _CLASSES[1 if way.wr else 0], ending
     if way.rw == 1:
@@ -104,28 +105,54 @@ def _name(way: _Way) -> tuple[str, str]:
     return _CLASSES[4 if adjacent else 3], ending
 
 
+def _tabulate() -> tuple[list[list[int]], list[tuple[str, str]]]:
+    """Number all ways from the empty one on; returns (way, kind) -> longer way, and way -> name of the cycle."""
+    ways = [_Way()]
+    numbers = {ways[0]: 0}
+    following: list[list[int]] = []
+    for way in ways:
+        row = []
+        for kind in (*_DATA, PROCESS, REALTIME, BARRIER):
+            longer = _longer(way, kind)
+            if longer not in numbers:
+                numbers[longer] = len(ways)
+                ways.append(longer)
+            row.append((kind, numbers[longer]))
+        following.append([number for _, number in sorted(row)])
+    return following, [_name(way) for way in ways]
+
+
+_LONGER, _NAMES = _tabulate()
+_WAYS = len(_NAMES)
+
+
 class Found(msgspec.Struct, frozen=True):
-    """Cycles by name, and whether every start was tried."""
+    """Cycles by name, and whether no search ended early."""
 
     cycles: list[Anomaly]
     complete: bool
 
 
+class _Cycle(msgspec.Struct, frozen=True):
+    """A cycle: number of its class, of its ending, and its edges."""
+
+    sort: int
+    order: int
+    steps: tuple[Step, ...]
+
+
 class _Search:
     """Searches the components of one level."""
 
-    def __init__(self, nodes: Integers, transactions: int, edges: Edges) -> None:
-        self._nodes = nodes.tolist()
-        self._transactions = transactions
+    def __init__(self, rows: Integers, count: int, edges: Edges) -> None:
+        """`rows` says which transactions the first nodes of `count` are, negative for hubs as the others are."""
+        self._rows = rows.tolist()
+        self._stops = [row >= 0 for row in self._rows] + [False] * (count - len(rows))
         self.edges = edges
         self._source = edges.source.tolist()
         self._target = edges.target.tolist()
         self._kind = edges.kind.tolist()
         self.visits = 0
-
-    def is_transaction(self, node: int) -> bool:
-        """Whether a node is a transaction, not a hub."""
-        return node < len(self._nodes) and self._nodes[node] < self._transactions
 
     def leaving(self, inside: list[int]) -> dict[int, list[int]]:
         """Return node -> its edges, of those in `inside`."""
@@ -135,62 +162,68 @@ class _Search:
         return found
 
     def from_edge(
-        self, anchor: int, leaving: dict[int, list[int]], wanted: dict[str, str]
+        self,
+        anchor: int,
+        leaving: dict[int, list[int]],
+        wanted: dict[str, str],
+        *,
+        content: bool,
     ) -> dict[str, list[int]]:
-        """Return class -> edges of the shortest cycle through `anchor`, for the wanted ones (class -> ending)."""
+        """Return class -> edges of the shortest cycle through `anchor`, for the wanted ones (class -> ending).
+
+        When `content`, the search may end without having found any.
+        """
         goal = self._source[anchor]
-        start = (self._target[anchor], _longer(_Way(), self._kind[anchor]))
-        came: dict[tuple[int, _Way], tuple[tuple[int, _Way] | None, int]] = {start: (None, anchor)}
+        start = self._target[anchor] * _WAYS + _LONGER[0][self._kind[anchor]]
+        came: dict[int, tuple[int, int]] = {start: (_NOWHERE, anchor)}
         found: dict[str, list[int]] = {}
         layer = [start]
         while layer and len(found) < len(wanted):
-            following: list[tuple[int, _Way]] = []
+            if self.visits > _VISITS_MAX and (content or found):
+                break
+            following: list[int] = []
             for place in layer:
-                node, way = place
-                for edge in leaving.get(node, ()):
-                    self.visits += 1
-                    longer = _longer(way, self._kind[edge])
+                node, way = divmod(place, _WAYS)
+                edges = leaving.get(node, ())
+                self.visits += len(edges)
+                for edge in edges:
+                    longer = _LONGER[way][self._kind[edge]]
                     target = self._target[edge]
                     if target == goal:
-                        name, ending = _name(longer)
+                        name, ending = _NAMES[longer]
                         if wanted.get(name) == ending and name not in found:
                             found[name] = self._walk(came, place, edge)
                         continue
-                    reached = (target, longer)
+                    reached = target * _WAYS + longer
                     if reached not in came:
                         came[reached] = (place, edge)
-                        (following if self.is_transaction(target) else layer).append(reached)
+                        (following if self._stops[target] else layer).append(reached)
             layer = following
         return found
 
     @staticmethod
-    def _walk(
-        came: dict[tuple[int, _Way], tuple[tuple[int, _Way] | None, int]],
-        place: tuple[int, _Way],
-        last: int,
-    ) -> list[int]:
+    def _walk(came: dict[int, tuple[int, int]], place: int, last: int) -> list[int]:
         edges = [last]
-        back: tuple[int, _Way] | None = place
-        while back is not None:
-            back, edge = came[back]
+        while place != _NOWHERE:
+            place, edge = came[place]
             edges.append(edge)
         return edges[::-1]
 
     def steps(self, cycle: list[int]) -> tuple[Step, ...]:
         """Return the cycle from its first transaction on and without its hubs; nothing when it crosses itself."""
-        begin = next(i for i, edge in enumerate(cycle) if self.is_transaction(self._source[edge]))
+        begin = next(i for i, edge in enumerate(cycle) if self._stops[self._source[edge]])
         cycle = cycle[begin:] + cycle[:begin]
         steps = []
         first = cycle[0]
         for edge in cycle:
-            if self.is_transaction(self._source[edge]):
+            if self._stops[self._source[edge]]:
                 first = edge
-            if self.is_transaction(self._target[edge]):
+            if self._stops[self._target[edge]]:
                 steps.append(
                     Step(
                         self._kind[first],
-                        self._nodes[self._source[first]],
-                        self._nodes[self._target[edge]],
+                        self._rows[self._source[first]],
+                        self._rows[self._target[edge]],
                         int(self.edges.source_position[first]),
                         int(self.edges.target_position[edge]),
                     )
@@ -204,14 +237,14 @@ class _Search:
 def find_cycles(suspected: Suspects, transactions: Transactions, endings: tuple[str, ...]) -> Found:
     """Find the shortest cycles of every name with one of the `endings` (of ``""``, ``-process``, ``-realtime``).
 
-    Where a level with less order found a worse class in the same component, milder ones are not looked for.
+    Where the data alone make a worse class in the same component, milder ones with more order are not looked for.
     """
     if not len(suspected.nodes):
         return Found([], complete=True)
     count = len(suspected.nodes)
     rows = np.where(suspected.nodes < len(transactions.process), suspected.nodes, -1)
     edges = suspected.edges
-    cycles: list[Anomaly] = []
+    cycles: list[_Cycle] = []
     worst: dict[int, int] = {}
     complete = True
     for ending, kinds, classes in _LEVELS:
@@ -225,11 +258,35 @@ def find_cycles(suspected: Suspects, transactions: Transactions, endings: tuple[
         backward = np.zeros(len(edges.source), np.bool_)
         backward[: len(suspected.backward)] = suspected.backward
         chosen = np.isin(edges.kind, kinds)
-        search = _Search(suspected.nodes, len(transactions.process), edges.where(chosen))
+        search = _Search(rows, count, edges.where(chosen))
         level, all_tried = _on_level(search, count, backward[chosen], (ending, classes), worst)
         complete = complete and all_tried
         cycles += level
-    return Found(cycles, complete)
+    kept = [cycle for cycle in cycles if not _said_already(cycle, cycles)]
+    return Found(
+        [
+            Anomaly(
+                name=_CLASSES[cycle.sort] + _ENDINGS[cycle.order],
+                transactions=tuple(step.source for step in cycle.steps),
+                steps=cycle.steps,
+            )
+            for cycle in kept
+        ],
+        complete,
+    )
+
+
+def _said_already(cycle: _Cycle, cycles: list[_Cycle]) -> bool:
+    """Whether a worse and no longer cycle through one of its transactions, with no more order, says it all."""
+    mine = {step.source for step in cycle.steps}
+    return any(
+        other is not cycle
+        and other.sort <= cycle.sort
+        and other.order <= cycle.order
+        and len(other.steps) <= len(cycle.steps)
+        and any(step.source in mine for step in other.steps)
+        for other in cycles
+    )
 
 
 def _on_level(
@@ -238,8 +295,8 @@ def _on_level(
     backward: Flags,
     names: tuple[str, tuple[str, ...]],
     worst: dict[int, int],
-) -> tuple[list[Anomaly], bool]:
-    """Search every component; `worst` keeps for each node the worst class found around it on levels with less order."""
+) -> tuple[list[_Cycle], bool]:
+    """Search every component; `worst` keeps for each node the worst class that the data make around it."""
     ending, classes = names
     edges = search.edges
     member = np.full(count, -1)
@@ -257,33 +314,41 @@ def _on_level(
         wanted = {name: ending for name in classes if not ending or _CLASSES.index(name) < mildest}
         if not wanted:
             continue
-        best, all_tried = _in_component(search, inside.tolist(), inside[backward[inside]], wanted)
+        best, all_tried = _in_component(
+            search,
+            inside.tolist(),
+            inside[backward[inside]],
+            wanted,
+            content=mildest < len(_CLASSES),
+        )
         complete = complete and all_tried
         for name, steps in best.items():
             by_name.setdefault(name, []).append(steps)
-        if best:
+        if best and not ending:
             reached = min(mildest, *map(_CLASSES.index, best))
             worst.update(dict.fromkeys(part, reached))
-    anomalies = [
-        Anomaly(name=name + ending, transactions=tuple(step.source for step in steps), steps=steps)
+    cycles = [
+        _Cycle(_CLASSES.index(name), _ENDINGS.index(ending), steps)
         for name in classes
         for steps in sorted(by_name.get(name, []), key=len)[:NAMED_MAX]
     ]
-    return anomalies, complete
+    return cycles, complete
 
 
 def _in_component(
-    search: _Search, inside: list[int], anchors: Integers, wanted: dict[str, str]
+    search: _Search, inside: list[int], anchors: Integers, wanted: dict[str, str], *, content: bool
 ) -> tuple[dict[str, tuple[Step, ...]], bool]:
-    """Return class -> its shortest cycle in one component, and whether every anchor was tried."""
+    """Return class -> its shortest cycle in one component, and whether the search was complete."""
     leaving = search.leaving(inside)
     best: dict[str, tuple[Step, ...]] = {}
     search.visits = 0
     for anchor in anchors.tolist():
-        if best and search.visits > _VISITS_MAX:
-            return best, False
-        for name, cycle in search.from_edge(anchor, leaving, wanted).items():
+        content = content or bool(best)
+        if content and search.visits > _VISITS_MAX:
+            break
+        found = search.from_edge(anchor, leaving, wanted, content=content)
+        for name, cycle in found.items():
             steps = search.steps(cycle)
             if steps and (name not in best or len(steps) < len(best[name])):
                 best[name] = steps
-    return best, True
+    return best, search.visits <= _VISITS_MAX

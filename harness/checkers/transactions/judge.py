@@ -19,7 +19,6 @@ from harness.checkers.transactions.anomalies import Anomaly, evidence, say
 from harness.checkers.transactions.components import suspects
 from harness.checkers.transactions.cycles import find_cycles
 from harness.checkers.transactions.lattice import (
-    ANOMALIES,
     DEFAULT_MODEL,
     canonical,
     forbidden_by,
@@ -32,6 +31,9 @@ from harness.checkers.transactions.versions import Writes
 __all__ = ["Isolation", "find_anomalies", "judge"]
 
 _NAME = "isolation"
+_READABLE_MAX = 12
+"""Transactions in a cycle that a reader can follow."""
+
 _ENDINGS = ("", "-process", "-realtime")
 
 
@@ -99,9 +101,11 @@ def judge(
     return Verdict(valid=True, facts=facts, evidence=shown)
 
 
-def _severity(anomaly: Anomaly) -> tuple[int, int]:
-    """Worst first, then the shortest."""
-    return ANOMALIES.index(anomaly.name), len(anomaly.steps)
+def _severity(anomaly: Anomaly) -> tuple[bool, int, int]:
+    """What a reader can follow first, then what rules out most, then the shortest."""
+    fallen = ruled_out([anomaly.name])
+    length = len(anomaly.steps)
+    return length > _READABLE_MAX, -len(fallen.weakest) - len(fallen.also), length
 
 
 class Isolation:

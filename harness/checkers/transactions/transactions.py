@@ -64,7 +64,7 @@ NO_VERSION = -1
 """The store reported no version."""
 
 _CODES = {"r": READ, "append": WRITE, "w": WRITE}
-_STATUS = {"ok": OK, "info": INFO, "fail": FAIL}
+_STATUS = {"ok": OK, "fail": FAIL}
 
 
 class Transactions(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,14 +115,14 @@ class Transactions(msgspec.Struct, frozen=True, kw_only=True):
         return ["r", key, self.read(position) if known else None]
 
 
-class _Row(msgspec.Struct, frozen=True, gc=False):
-    """One transaction on its way from the history to the columns."""
+class _Rows(msgspec.Struct, frozen=True):
+    """Transactions on their way from the history to the columns, in order of invocation."""
 
-    process: int
-    called: int
-    returned: int
-    status: int
-    value: list[Any]
+    process: list[int] = []
+    called: list[int] = []
+    returned: list[int] = []
+    status: list[int] = []
+    value: list[Any] = []
 
 
 def load(history: Sequence[Operation]) -> Transactions:
@@ -131,8 +131,9 @@ def load(history: Sequence[Operation]) -> Transactions:
     Raises `UserMistake` where a value is no list of micro-operations, or lists and registers are mixed.
     """
     rows = _rows(history)
-    flat = list(chain.from_iterable(row.value for row in rows))
+    count = len(rows.process)
     try:
+        flat = list(chain.from_iterable(rows.value))
         f_names = list(map(itemgetter(0), flat))
         key_names = list(map(itemgetter(1), flat))
         values = list(map(itemgetter(2), flat))
@@ -142,10 +143,10 @@ def load(history: Sequence[Operation]) -> Transactions:
             "a transaction is a list of [f, key, value] with f one of r, w, append; "
             f"the history has another one: {error!r}"
         ) from error
-    count = _column((len(row.value) for row in rows), len(rows))
-    begin = np.concatenate(([0], np.cumsum(count)))
-    status = _column((row.status for row in rows), len(rows), np.int8)
-    transaction = np.repeat(np.arange(len(rows)), count)
+    length = _column(map(len, rows.value), count)
+    begin = np.concatenate(([0], np.cumsum(length)))
+    status = _column(rows.status, count, np.int8)
+    transaction = np.repeat(np.arange(count), length)
     known = status[transaction] == OK
     key, keys = _numbered(key_names)
     kind = _kind(f_names, values, known)
@@ -153,9 +154,9 @@ def load(history: Sequence[Operation]) -> Transactions:
     value, offset, elements, names = columns(codes, values, known)
     return Transactions(
         kind=kind,
-        process=_column((row.process for row in rows), len(rows)),
-        called=_column((row.called for row in rows), len(rows)),
-        returned=_column((row.returned for row in rows), len(rows)),
+        process=_column(rows.process, count),
+        called=_column(rows.called, count),
+        returned=_column(rows.returned, count),
         status=status,
         begin=begin,
         transaction=transaction,
@@ -170,30 +171,35 @@ def load(history: Sequence[Operation]) -> Transactions:
     )
 
 
-def _rows(history: Sequence[Operation]) -> list[_Row]:
-    """Pair invocations with completions; in order of invocation."""
-    rows: list[_Row | None] = []
-    pending: dict[int, tuple[int, int, Operation]] = {}
+def _rows(history: Sequence[Operation]) -> _Rows:
+    """Pair invocations with completions."""
+    rows = _Rows()
+    pending: dict[int, int] = {}
     for position, operation in enumerate(history):
-        if operation.f != TXN or operation.process == NEMESIS:
-            continue
         process = operation.process
-        if operation.type == "invoke":
-            pending[process] = (len(rows), position, operation)
-            rows.append(None)
+        if operation.f != TXN or process == NEMESIS:
             continue
-        if process not in pending:
+        kind = operation.type
+        if kind == "invoke":
+            pending[process] = len(rows.process)
+            rows.process.append(process)
+            rows.called.append(position)
+            rows.returned.append(INFINITY)
+            rows.status.append(INFO)
+            rows.value.append(operation.value)
+            continue
+        row = pending.pop(process, None)
+        if row is None:
             raise UserMistake(
                 f"process {process} completes a transaction at position {position} that it never invoked"
             )
-        row, called, invoked = pending.pop(process)
-        kind = operation.type
-        returned = INFINITY if kind == "info" else position
-        value = operation.value if kind == "ok" else invoked.value
-        rows[row] = _Row(process, called, returned, _STATUS[kind], value)
-    for row, called, invoked in pending.values():
-        rows[row] = _Row(invoked.process, called, INFINITY, INFO, invoked.value)
-    return [row for row in rows if row is not None]
+        if kind == "info":
+            continue
+        rows.returned[row] = position
+        rows.status[row] = _STATUS[kind]
+        if kind == "ok":
+            rows.value[row] = operation.value
+    return rows
 
 
 def _column(numbers: Iterable[int], count: int, kind: Any = np.int64) -> Any:

@@ -1,6 +1,7 @@
 """How an anomaly is told: sentences, data, picture; and what it means for consistency models."""
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import pytest
 from transaction_histories import at_once, one_by_one, verdict
@@ -174,6 +175,23 @@ def test_stronger_models_forbid_more():
         for model in (*fallen.weakest, *fallen.also):
             assert anomaly in forbidden_by([model])
         assert anomaly in forbidden_by(["strict-serializable"])
+
+
+def test_worse_classes_rule_out_more():
+    """Each class of cycles rules out all that a milder one does, and more order rules out less."""
+    classes = ["G0", "G1c", "G-single", "G-nonadjacent", "G2-item"]
+    endings = ["", "-process", "-realtime"]
+
+    def fallen(name):
+        found = ruled_out([name])
+        return {*found.weakest, *found.also}
+
+    for ending in endings:
+        for worse, milder in pairwise(classes):
+            assert fallen(worse + ending) >= fallen(milder + ending)
+    for name in classes:
+        for less, more in pairwise(endings):
+            assert fallen(name + less) >= fallen(name + more)
 
 
 @pytest.mark.parametrize(
