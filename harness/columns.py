@@ -14,14 +14,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.conventions import Convention, Path, parts
+from harness.conventions import Convention, Path, Roles, parts
 from harness.history import HistoryInvalid
 from harness.operation import NEMESIS, Operation
 from harness.values import frozen_all
@@ -42,6 +42,7 @@ __all__ = [
     "columns",
     "columns_of",
     "events_from",
+    "pairs_of",
     "without_collector",
 ]
 
@@ -319,6 +320,13 @@ def columns(events: Events, convention: Convention) -> Columns:
 def columns_of(operations: Iterable[Operation], convention: Convention) -> Columns:
     """`operations` in columns. Raises Misfit."""
     return columns(events_from(operations), convention)
+
+
+def pairs_of(operations: Sequence[Operation], convention: Convention) -> Columns:
+    """`operations` in columns that know pairs, fs and times, and no values. Raises Misfit."""
+    builder = EventsBuilder()
+    builder.add(operations, repeat(None, len(operations)))
+    return columns(builder.events(lambda keys: keys), dict.fromkeys(convention, Roles()))
 
 
 class _Parts:

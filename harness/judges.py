@@ -23,8 +23,8 @@ from harness.checkers.set_full import SetFull
 from harness.checkers.transactions.judge import judge as judge_transactions
 from harness.checkers.transactions.lattice import DEFAULT_MODEL, forbidden_by
 from harness.checkers.transactions.transactions import load as load_transactions
-from harness.columns import Columns, columns_of
-from harness.conventions import CONVENTIONS, independent
+from harness.columns import Columns, columns_of, pairs_of
+from harness.conventions import CONVENTIONS, Convention, independent
 from harness.errors import UserMistake
 from harness.formats.catalogue import FORMATS, load_columns, load_operations, refused_at
 from harness.operation import NEMESIS, Operation
@@ -72,9 +72,19 @@ class Question:
     @cached_property
     def operations(self) -> list[Operation]:
         """The history as operations of clients, which pair and fit the convention. Raises HistoryDamaged."""
+        return self._operations(columns_of)
+
+    @cached_property
+    def transactions(self) -> list[Operation]:
+        """The same, where only pairs are looked at: whoever takes the values apart will find fault with them."""
+        return self._operations(pairs_of)
+
+    def _operations(
+        self, held: Callable[[list[Operation], Convention], Columns]
+    ) -> list[Operation]:
         found, self.torn = load_operations(self.path, self.format_name)
         with refused_at(self.path, self.format_name):
-            self.columns = columns_of(found, self._convention)
+            self.columns = held(found, self._convention)
         return [one for one in found if one.process != NEMESIS]
 
 
@@ -147,7 +157,7 @@ def _isolation(question: Question) -> Verdict:
             f"{', '.join(models)} speaks of real time, and the format {question.format_name} "
             "does not say what came first"
         )
-    return judge_transactions(load_transactions(question.operations), models)
+    return judge_transactions(load_transactions(question.transactions), models)
 
 
 JUDGES: Final[dict[str, Judge]] = {

@@ -27,10 +27,13 @@ from harness.values import (
     thawed,
 )
 
-__all__ = ["EdnDamaged", "EdnUnfinished", "atom", "read_form", "skip_blank", "write_form"]
+__all__ = ["EdnDamaged", "EdnUnfinished", "atoms", "read_form", "skip_blank", "write_form"]
 
 DEPTH_MAX: Final = 1_000
 """Collections may be nested so deeply."""
+
+DIGITS_MAX: Final = 4_000
+"""A number may have so many; Python itself refuses a few more."""
 
 ATOMS_KEPT_MAX: Final = 1 << 17
 """So many bare tokens are remembered; then they are forgotten at once."""
@@ -80,8 +83,6 @@ _ESCAPED: Final = str.maketrans(
 _CLOSERS: Final = {"[": "]", "(": ")", "{": "}", "#{": "}"}
 _DISCARD: Final = "#_"
 
-_atoms: dict[str, Any] = dict(_WORDS)
-
 
 class EdnDamaged(UserMistake):
     """Text that is no EDN. `position` is where in the text."""
@@ -102,25 +103,30 @@ def skip_blank(text: str, position: int) -> int:
     return found.end()
 
 
-def atom(token: str, position: int = 0) -> Any:
-    """The value of a bare token. Raises EdnDamaged."""
-    try:
-        return _atoms[token]
-    except KeyError:
-        value = _new_atom(token, position)
-    if len(_atoms) > ATOMS_KEPT_MAX:
-        _atoms.clear()
-        _atoms.update(_WORDS)
-    _atoms[token] = value
-    return value
+class _Atoms(dict[str, Any]):
+    """Bare token -> its value. Raises EdnDamaged at the beginning of its text."""
+
+    def __missing__(self, token: str) -> Any:
+        value = _new_atom(token)
+        if len(self) > ATOMS_KEPT_MAX:
+            self.clear()
+            self.update(_WORDS)
+        self[token] = value
+        return value
 
 
-def _new_atom(token: str, position: int) -> Any:
+atoms: Final = _Atoms(_WORDS)
+"""The value of every bare token; those that were looked up lately are remembered."""
+
+
+def _new_atom(token: str) -> Any:
     if token[0] == ":":
         if len(token) == 1 or token[1] == ":":
-            raise EdnDamaged(f"{token!r} is no keyword", position)
+            raise EdnDamaged(f"{token!r} is no keyword", 0)
         return Keyword(token[1:])
     number = _NUMBER.match(token)
+    if number is not None and len(token) > DIGITS_MAX:
+        raise EdnDamaged(f"a number has more than {DIGITS_MAX:,} digits", 0)
     if number is not None:
         big, ratio, _ = number.groups()
         if big is not None:
@@ -128,11 +134,11 @@ def _new_atom(token: str, position: int) -> Any:
         if ratio is not None:
             below = int(ratio[1:])
             if not below:
-                raise EdnDamaged(f"{token!r} divides by zero", position)
+                raise EdnDamaged(f"{token!r} divides by zero", 0)
             return Fraction(int(token[: -len(ratio)]), below)
         return float(token.rstrip("M"))
     if token[0].isdigit() or token[0] == "#" or (token[0] in "+-" and token[1:2].isdigit()):
-        raise EdnDamaged(f"{token!r} is no number", position)
+        raise EdnDamaged(f"{token!r} is no number", 0)
     return Symbol(token)
 
 
@@ -149,8 +155,11 @@ def read_form(text: str, position: int = 0) -> tuple[Any, int]:
         assert kind is not None
         start, position = token.start(kind), token.end()
         if kind == "atom":
-            word = token["atom"]
-            value = _atoms[word] if word in _atoms else atom(word, start)
+            try:
+                value = atoms[token["atom"]]
+            except EdnDamaged as error:
+                error.position = start
+                raise
         elif kind == "close":
             opener = stack.pop()[0] if stack else ""
             if token["close"] != _CLOSERS.get(opener):

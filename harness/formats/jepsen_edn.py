@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
-from harness.formats.edn import EdnDamaged, EdnUnfinished, atom, read_form, skip_blank, write_form
+from harness.formats.edn import EdnDamaged, EdnUnfinished, atoms, read_form, skip_blank, write_form
 from harness.formats.source import LINE_BYTES_MAX, Source
 from harness.operation import NEMESIS, Kind, Operation
 from harness.values import Keyword, Tagged
@@ -133,12 +133,14 @@ class _Forms:
 def _cut(field: str) -> Any:
     """The value of one field that a shape has cut out."""
     if field[0] != "[":
-        return _word(field)
-    if '"' not in field and "," not in field and "[" not in field[1:]:
-        return [_word(part) for part in field[1:-1].split()]
+        return field[1:-1] if field[0] == '"' else atoms[field]
+    plain = '"' not in field and "," not in field
+    if plain and "[" not in field[1:]:
+        return [atoms[word] for word in field[1:-1].split()]
+    parts = field.replace("[", " [ ").replace("]", " ] ").split() if plain else _parts(field)
     items: list[Any] = []
     around = [items]
-    for part in _parts(field):
+    for part in parts:
         if part == "[":
             items = []
             around[-1].append(items)
@@ -147,18 +149,9 @@ def _cut(field: str) -> Any:
             around.pop()
             items = around[-1]
         else:
-            items.append(_word(part))
+            items.append(part[1:-1] if part[0] == '"' else atoms[part])
     value: list[Any] = items[0]
     return value
-
-
-def _word(part: str) -> Any:
-    """The value of a number, a word, or a string without escapes."""
-    if part.isdecimal():
-        return int(part)
-    if part[0] == '"':
-        return part[1:-1]
-    return atom(part)
 
 
 def operation_of(fields: Mapping[str, Any]) -> Operation:

@@ -106,6 +106,7 @@ def test_collections_may_be_keys() -> None:
         (r"\nowhere", "is no character"),
         (":", "is no keyword"),
         ("##Nix", "is no number"),
+        ("9" * 5_000, "4,000 digits"),
         ("[" * 1_001, "are open"),
     ],
 )
