@@ -169,6 +169,24 @@ def test_acting_on_a_node_in_the_wrong_state_does_nothing(check: Check) -> None:
     check(statement)
 
 
+def test_two_orders_to_start_start_one_life(check: Check) -> None:
+    """Whoever orders a start while another one is under way changes nothing."""
+
+    async def statement(world: Any) -> None:
+        await world.kill("n1")
+        world.spawn(world.start("n1"))
+        await world.start("n1")
+        while not world.running("n1"):
+            await world.sleep(10 * MS)
+        await world.sleep(100 * MS)
+
+        assert world.running("n1")
+        lives = [event for event in world.trace() if type(event) is Stopped and event.node == "n1"]
+        assert [event.cause for event in lives] == ["kill"]
+
+    check(statement)
+
+
 def test_a_request_to_a_node_that_is_down_is_refused_for_certain(check: Check) -> None:
     """A request that never left had no effect, and the reply says so."""
 

@@ -167,6 +167,8 @@ class SimWorld:
             return
         place.changes = {**place.changes, **changes}
         await self.kernel.sleep(self._options.restart_delay_ns if place.incarnation else 0)
+        if place.node is not None:
+            return  # Somebody else ordered it to start meanwhile.
         place.incarnation += 1
         place.exit_code = None
         place.busy_until_ns = 0
