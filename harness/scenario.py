@@ -31,6 +31,7 @@ from harness.toml_writer import dumps
 
 __all__ = [
     "NO_NEMESIS",
+    "SECONDS_MAX",
     "After",
     "At",
     "FaultEntry",

@@ -17,14 +17,12 @@ import msgspec
 
 from cluster.node.requests import CrashOrder
 from harness.errors import UserMistake
-from harness.scenario import FaultEntry
+from harness.scenario import SECONDS_MAX, FaultEntry
 from nemesis.exact import AWAIT_EXIT_S, crash_order
 from nemesis.partition import GRUDGES
 from nemesis.targets import DOWN, TARGETS
 
 __all__ = ["ARGUMENTS", "check_fault"]
-
-SECONDS_MAX = 10_000_000
 
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=SECONDS_MAX * 1_000_000_000)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
@@ -115,7 +113,7 @@ def check_fault(fault: FaultEntry, nodes: Sequence[str]) -> None:
     """Raise UserMistake when `fault` cannot be done to a cluster of `nodes`."""
     without, with_targets = ARGUMENTS[fault.f]
     shape = with_targets if fault.targets else without
-    if shape is None:
+    if shape is None or (shape is _DrawnStrike and "target" not in fault.value):
         needs = "takes no targets" if fault.targets else "needs targets"
         raise UserMistake(f"{fault.f} {needs}")
     for target in fault.targets:

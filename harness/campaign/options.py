@@ -11,12 +11,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from harness.scenario import ScenarioError
+from harness.scenario import SECONDS_MAX, ScenarioError
 
 __all__ = ["CLUSTER_OPTIONS", "check_options"]
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+COUNT_MAX = 2**31 - 1
+MILLISECONDS_MAX = 3_600_000
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=MILLISECONDS_MAX)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 CLUSTER_OPTIONS: dict[str, Any] = {
@@ -25,9 +28,9 @@ CLUSTER_OPTIONS: dict[str, Any] = {
     "log_entries_kept": Count,
     "loss_percent": Percent,
     "duplication_percent": Percent,
-    "election_timeout_ms": Positive,
-    "heartbeat_ms": Positive,
-    "interval_s": Annotated[float, msgspec.Meta(gt=0)],
+    "election_timeout_ms": Milliseconds,
+    "heartbeat_ms": Milliseconds,
+    "interval_s": Annotated[float, msgspec.Meta(gt=0, le=SECONDS_MAX)],
 }
 """What may be said of the cluster and its surroundings, whatever the workload; the rest is drawn."""
 

@@ -117,6 +117,8 @@ def test_unknown_names_are_refused(
         (["--rate", "inf"], "rate: inf is not allowed; allowed: a number up to"),
         (["--time-limit", "99999999h"], "time_limit_s: 359999996400.0 is not allowed"),
         (["--concurrency", "9000n"], "concurrency: 45000 is not allowed"),
+        (["-o", "heartbeat_ms=99999999"], "option heartbeat_ms: 99999999 is not allowed"),
+        (["-o", f"interval_s=1{'0' * 30}.0"], "Expected float <= 10000000"),
     ],
 )
 def test_options_have_the_bounds_of_a_file(

@@ -147,7 +147,7 @@ STORY = {"target": "one", "order": ["n1", "n2", "n3"]}
     [
         ("kill", ["n9"], {}, "kill: target 'n9' is unknown; allowed: n1, n2, n3, one"),
         ("kill", ["led"], {}, "did you mean 'leader'"),
-        ("kill", [], {}, "target"),
+        ("kill", [], {}, "kill needs targets"),
         ("kill", ["n1"], {"duration": 3}, "argument 'duration' is unknown; did you mean 'duration_ns'"),
         ("kill", ["n1"], {"duration_ns": "x"}, "Expected `int`"),
         ("kill", ["n1"], {"duration_ns": -1}, ">= 0"),
