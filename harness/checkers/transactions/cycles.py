@@ -14,8 +14,8 @@ every search starts with such an edge and goes breadth first through (node, what
 Hubs cost nothing: they are ways, not transactions. What a breadth-first search finds may cross itself; then it consists of
 shorter cycles with names of their own, and is left out.
 
-A component can be the whole history when a store is thoroughly broken. Once something is found in it, its search ends
-after `_VISITS_MAX` visits, and the outcome says so.
+When a store is thoroughly broken there are thousands of components, or one that is the whole history. Small ones are searched
+first, and once something is found, a level ends after `_VISITS_MAX` visits; the outcome says so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from harness.checkers.transactions.transactions import Flags, Integers, Transact
 __all__ = ["Found", "find_cycles"]
 
 _VISITS_MAX = 1_000_000
-"""Edges looked at in one component on one level, after which a search is content with what it has."""
+"""Edges looked at on one level after which the search is content with what it has."""
 
 _CLASSES = ("G0", "G1c", "G-single", "G-nonadjacent", "G2-item")
 """From the worst to the mildest: what forbids a later one forbids the earlier ones."""
@@ -307,21 +307,22 @@ def _on_level(
     order = np.argsort(of_edge, kind="stable")
     bounds = np.searchsorted(of_edge[order], np.arange(len(parts) + 1))
     by_name: dict[str, list[tuple[Step, ...]]] = {}
-    complete = True
-    for number, part in enumerate(parts):
+    for number in sorted(range(len(parts)), key=lambda number: len(parts[number])):
+        part = parts[number]
+        if all(len(by_name.get(name, ())) >= NAMED_MAX for name in classes):
+            break
         inside = order[bounds[number] : bounds[number + 1]]
         mildest = min((worst.get(node, len(_CLASSES)) for node in part), default=len(_CLASSES))
         wanted = {name: ending for name in classes if not ending or _CLASSES.index(name) < mildest}
         if not wanted:
             continue
-        best, all_tried = _in_component(
+        best = _in_component(
             search,
             inside.tolist(),
             inside[backward[inside]],
             wanted,
-            content=mildest < len(_CLASSES),
+            content=mildest < len(_CLASSES) or bool(by_name),
         )
-        complete = complete and all_tried
         for name, steps in best.items():
             by_name.setdefault(name, []).append(steps)
         if best and not ending:
@@ -332,16 +333,15 @@ def _on_level(
         for name in classes
         for steps in sorted(by_name.get(name, []), key=len)[:NAMED_MAX]
     ]
-    return cycles, complete
+    return cycles, search.visits <= _VISITS_MAX
 
 
 def _in_component(
     search: _Search, inside: list[int], anchors: Integers, wanted: dict[str, str], *, content: bool
-) -> tuple[dict[str, tuple[Step, ...]], bool]:
-    """Return class -> its shortest cycle in one component, and whether the search was complete."""
+) -> dict[str, tuple[Step, ...]]:
+    """Return class -> its shortest cycle in one component."""
     leaving = search.leaving(inside)
     best: dict[str, tuple[Step, ...]] = {}
-    search.visits = 0
     for anchor in anchors.tolist():
         content = content or bool(best)
         if content and search.visits > _VISITS_MAX:
@@ -351,4 +351,4 @@ def _in_component(
             steps = search.steps(cycle)
             if steps and (name not in best or len(steps) < len(best[name])):
                 best[name] = steps
-    return best, search.visits <= _VISITS_MAX
+    return best

@@ -3,7 +3,7 @@
 Valid means that no anomaly was found that one of the claimed models forbids; other anomalies are evidence all the same,
 and the facts say which models they rule out (``not`` the weakest ones, ``also_not`` the stronger ones). A history in
 which no transaction depends on another is unknown, and so is one in which a value was written twice: its versions
-cannot be told apart.
+cannot be told apart, or one with too many cycles to look at them all.
 """
 
 from __future__ import annotations
@@ -94,6 +94,10 @@ def judge(
     shown = [evidence(_NAME, anomaly, transactions) for anomaly in ordered[:EVIDENCE_MAX]]
     if convicted:
         return Verdict(valid=False, facts=facts, evidence=shown)
+    if not facts["search_complete"]:
+        what = "there are more cycles than were looked at; none of those seen rules out the models"
+        shown = [*shown, finding(_NAME, "search", what)]
+        return Verdict(valid="unknown", facts=facts, evidence=shown)
     if not facts["dependencies"]:
         what = "no transaction depends on another: nothing could have gone wrong visibly"
         shown = [*shown, finding(_NAME, "stimulus", what)]

@@ -4,6 +4,8 @@ import pytest
 from transaction_anomalies import LISTS, OK, REGISTERS, append, read, write
 from transaction_histories import at_once, names, of_one_process, one_by_one, placed, verdict
 
+from harness.checkers.transactions import cycles
+
 
 @pytest.mark.parametrize("case", LISTS)
 def test_anomaly_of_lists_has_its_name(case):
@@ -99,3 +101,12 @@ def test_nothing_that_depends_is_no_pass():
     """A history without a dependency is unknown."""
     assert verdict(at_once((OK, [append("x", 1)]))).valid == "unknown"
     assert verdict([]).valid == "unknown"
+
+
+def test_a_search_that_ended_early_is_no_pass(monkeypatch):
+    """Where cycles were left unsearched and none of those seen rules out the model, the verdict is unknown."""
+    monkeypatch.setattr(cycles, "_VISITS_MAX", 0)
+    ended, _ = LISTS["G2-item"]
+
+    assert verdict(at_once(*ended), "snapshot-isolation").valid == "unknown"
+    assert verdict(at_once(*ended), "serializable").valid is False
