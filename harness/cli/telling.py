@@ -76,6 +76,8 @@ def _headline(summary: Mapping[str, Any]) -> str:
     where = f"{summary['workload']} on {summary['world']}"
     if "seeds" not in summary:
         return f"{word}  {where}, seed {summary['seed']}"
-    failed = len(summary["seeds_not_valid"])
-    rest = f", {failed} not valid; shown: seed {summary['seed']}" if failed else ", all valid"
-    return f"{word}  {where}: {summary['seeds']} seeds in {summary['wall_s']:.1f} s{rest}"
+    failed, seeds = len(summary["seeds_not_valid"]), summary["seeds"]
+    rest = "all valid" if summary["valid"] is True else "each valid by itself"
+    if failed:
+        rest = f"{failed} not valid; shown: seed {summary['seed']}"
+    return f"{word}  {where}: {seeds} seed{'s'[: seeds != 1]} in {summary['wall_s']:.1f} s, {rest}"
