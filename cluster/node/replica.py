@@ -29,6 +29,7 @@ from cluster.raft.core import NotLeader, Raft
 from cluster.raft.messages import Entry, Message
 from cluster.raft.ready import Ready
 from cluster.storage.disk import Disk
+from cluster.storage.wal import LogFailed
 from cluster.trace import Appended, Committed, Halted, RoleChanged
 
 __all__ = ["NodeHalted", "Outbox", "Replica"]
@@ -348,7 +349,6 @@ class Replica:
                 )
             )
         probe.reach("eng.halt")
-        self.journal.write((), self.raft.hard_state(), sync=True)
         self.halted = NodeHalted(
             group=self.group,
             index=entry.index,
@@ -356,6 +356,11 @@ class Replica:
             error_class=outcome.error_class,
             message=outcome.message,
         )
+        try:
+            self.journal.write((), self.raft.hard_state(), sync=True)
+        except LogFailed as error:
+            # The disk that failed the store may fail the log as well; the halt is what happened first.
+            raise self.halted from error
         raise self.halted
 
     def _answer_reads(self) -> None:
