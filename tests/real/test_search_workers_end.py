@@ -12,30 +12,42 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.exits import Exit
+
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 GONE_S = 20.0
 """How long workers may take to notice, on a busy machine."""
 
 
-def test_workers_of_a_killed_search_end(tmp_path: Path) -> None:
-    """After SIGKILL nobody holds the search's standard output any more: every worker has ended by itself."""
-    arguments = ["registry", "--budget", "1h", "--jobs", "2", "--store", str(tmp_path / "store")]
+def searching(store: Path) -> subprocess.Popen[bytes]:
+    """A search that has run its first seeds."""
+    arguments = ["registry", "--budget", "1h", "--jobs", "2", "--store", str(store)]
     search = subprocess.Popen(
         [sys.executable, "-P", "-m", "harness.cli", "search", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    assert search.stdout is not None
     assert search.stderr is not None
-    with search:
+    assert search.stderr.readline().startswith(b"searching registry"), "no seed was run"
+    return search
+
+
+@pytest.mark.parametrize("asked", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_workers_end_with_their_search(tmp_path: Path, asked: signal.Signals) -> None:
+    """Whatever ended it, nobody holds its standard output a moment later: every worker has ended."""
+    with searching(tmp_path / "store") as search:
+        assert search.stdout is not None
+        assert search.stderr is not None
         try:
-            assert search.stderr.readline().startswith(b"searching registry"), "no seed was run"
-            search.kill()
+            search.send_signal(asked)
             ready, _, _ = select.select([search.stdout], [], [], GONE_S)
             assert ready, "somebody still holds the pipe"
             assert search.stdout.read() == b""
+            if asked != signal.SIGKILL:
+                assert search.wait(GONE_S) == Exit.INTERRUPTED
+                assert search.stderr.read().endswith(b"reprise: interrupted\n")
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(search.pid, signal.SIGKILL)
