@@ -25,7 +25,6 @@ from nemesis.targets import leader_of, resolve, shuffled
 
 __all__ = ["CrashReplayNemesis", "crash_replay"]
 
-HALTED = 78
 _MS = 1_000_000
 
 _STRIKE_WAIT_NS = 1000 * _MS

@@ -1,7 +1,7 @@
 """Raft's own promises, judged while the run goes on.
 
 `RaftInvariants.observe` is fed every trace event, by a simulator after each step or by `RaftChecker` once the run
-is over, and records a finding the moment a promise is broken; a simulator stops at the first. It must cost
+is over, and records a finding the moment a promise is broken. It must cost
 microseconds, so it keeps per node only terms and marks, and finds the rest through the tree of entries of
 `committed_log`: with log matching judged on every append, one comparison at the tip judges the whole path.
 
