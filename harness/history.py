@@ -154,7 +154,7 @@ def load_history(path: Path) -> History:
     with _without_collector():
         try:
             operations = _decoder.decode_lines(whole + newline)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise _damage(path, whole) from None
     return History(operations=operations, torn=torn.decode(errors="replace"))
 
@@ -227,7 +227,7 @@ def _damage(path: Path, whole: bytes) -> HistoryDamaged:
     for number, line in enumerate(whole.split(b"\n"), 1):
         try:
             _decoder.decode(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return HistoryDamaged(f"{path}: line {number} is no operation: {error}")
     raise AssertionError("lines that decode one by one decode together")
 

@@ -140,6 +140,14 @@ class TestLoading:
         assert history.operations == journal.operations
         assert history.torn == ""
 
+    def test_text_that_is_no_text_is_named(self, tmp_path: Path) -> None:
+        """A line with bytes that are no UTF-8 is damage like any other."""
+        path = tmp_path / "history.jsonl"
+        path.write_bytes(b'{"index":0,"f":"read"}\n{"index":1,"f":"\xff"}\n')
+
+        with pytest.raises(HistoryDamaged, match="line 2 is no operation"):
+            load_history(path)
+
     def test_a_torn_last_line_is_dropped_and_said(self, tmp_path: Path) -> None:
         """A line without its newline was being written when the harness died."""
         path = tmp_path / "history.jsonl"
