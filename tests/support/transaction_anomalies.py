@@ -139,13 +139,22 @@ REGISTERS = {
         ],
         {"G0": 2},
     ),
-    "blind writes": (
+    "read-atomic-cycle": (
         [
             (OK, [write("x", 1), write("y", 1)]),
             (OK, [write("x", 2), write("y", 2)]),
             (OK, [read("x", 1), read("y", 2)]),
         ],
-        {},
+        {"read-atomic-cycle": 2},
+    ),
+    "monotonic-atomic-view-cycle": (
+        [
+            (OK, [write("x", 1), write("y", 1)]),
+            (OK, [write("x", 2), write("y", 2)]),
+            (OK, [read("x", 1), read("y", 2)]),
+            (OK, [read("x", 2), read("y", 1)]),
+        ],
+        {"monotonic-atomic-view-cycle": 2},
     ),
     "G1a": ([(FAIL, [write("x", 1)]), (OK, [read("x", 1)])], {"G1a": 0}),
     "G1b": (
@@ -158,7 +167,7 @@ REGISTERS = {
     ),
     "G-single": (
         [(OK, [write("x", 1), write("y", 1)]), (OK, [read("x", 1), read("y", None)])],
-        {"G-single": 2},
+        {"G-single": 2, "monotonic-atomic-view-cycle": 0},
     ),
     "G-nonadjacent": (
         [

@@ -7,6 +7,7 @@ anomaly, its kinds of edges are the anomaly's name, and names rule out consisten
 * `transactions`: a history as columns of numbers, and the names behind the numbers.
 * `versions`: finds the write behind a (key, value), and groups micro-operations by (transaction, key).
 * `list_append`, `rw_register`: version orders and dependencies, and the anomalies that need no cycle.
+* `weak`: what registers show of weak models although the order of their versions is unknown.
 * `graph`: dependencies, process order and real time as edges, in linear size.
 * `components`: sets aside whatever can be on no cycle; strongly connected components of the rest.
 * `cycles`: the shortest cycle of every kind.

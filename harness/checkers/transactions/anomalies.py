@@ -17,6 +17,7 @@ from harness.checkers.transactions.graph import (
     PROCESS,
     REALTIME,
     RW,
+    VISIBLE,
     WR,
     WW,
     Graph,
@@ -49,7 +50,10 @@ _STATUS_WORDS = ("ok", "info", "fail")
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One edge of a cycle; positions are micro-operations, `NOBODY` for process order and real time."""
+    """One edge of a cycle; positions are micro-operations, `NOBODY` for process order and real time.
+
+    The `target_position` of a visible write is the read that must follow from it, in a third transaction.
+    """
 
     kind: int
     source: int
@@ -121,6 +125,10 @@ def _why(step: Step, transactions: Transactions) -> str:
     if step.kind == REALTIME:
         return f"{label(step.source)} had returned before {label(step.target)} was called"
     before = say(transactions, step.source_position)
+    if step.kind == VISIBLE:
+        reader = label(int(transactions.transaction[step.target_position]))
+        still = say(transactions, step.target_position)
+        return f"{before}, {reader} saw {label(step.source)}, and still {still}, which is of {label(step.target)}"
     behind = say(transactions, step.target_position)
     if step.kind == WR:
         return f"{before}, and {behind}, which shows it"
@@ -168,6 +176,9 @@ def _step_as_data(step: Step, transactions: Transactions) -> dict[str, Any]:
     if step.source_position == NOBODY:
         return data
     data["key"] = transactions.keys[transactions.key[step.source_position]]
+    if step.kind == VISIBLE:
+        data["reader"] = label(int(transactions.transaction[step.target_position]))
+        return data
     data["from_micro_operation"] = step.source_position - int(transactions.begin[step.source])
     data["to_micro_operation"] = step.target_position - int(transactions.begin[step.target])
     position = step.source_position if step.kind == RW else step.target_position

@@ -15,7 +15,7 @@ import numpy as np
 from harness.checkers.transactions.graph import Edges, Graph
 from harness.checkers.transactions.transactions import INFINITY, Flags, Integers, Transactions
 
-__all__ = ["Suspects", "components", "suspects"]
+__all__ = ["Suspects", "components", "forward_order", "suspects"]
 
 _ROUNDS_MAX = 64
 """Rounds of the guess; chains of dependencies between overlapping transactions are rarely longer."""
@@ -47,6 +47,15 @@ def suspects(graph: Graph, transactions: Transactions) -> Suspects:
     inside = edges.among(nodes, graph.nodes)
     local_place = place[nodes]
     return Suspects(nodes, inside, local_place[inside.source] >= local_place[inside.target])
+
+
+def forward_order(graph: Graph, transactions: Transactions) -> list[int] | None:
+    """Return the nodes in an order in which every edge leads forward; None where the guess is none."""
+    place = _guess(graph, transactions)
+    if bool(np.any(place[graph.edges.source] >= place[graph.edges.target])):
+        return None
+    order: list[int] = np.argsort(place, kind="stable").tolist()
+    return order
 
 
 def _guess(graph: Graph, transactions: Transactions) -> Integers:

@@ -2,7 +2,7 @@
 
 A cycle's name (Adya 1999, Cerone & Gotsman 2018) follows from its edges:
 
-* ``G0``: only ww; ``G1c``: ww and wr;
+* ``G0``: only ww (or what `weak` puts in its place); ``G1c``: ww and wr;
 * ``G-single``: exactly one rw; ``G-nonadjacent``: several, no two in a row; ``G2-item``: two in a row;
 * ``-process`` behind it where process order is needed, ``-realtime`` where real time is.
 
@@ -31,6 +31,7 @@ from harness.checkers.transactions.graph import (
     PROCESS,
     REALTIME,
     RW,
+    VISIBLE,
     WR,
     WW,
     Edges,
@@ -49,10 +50,10 @@ _CLASSES = ("G0", "G1c", "G-single", "G-nonadjacent", "G2-item")
 
 _ENDINGS = ("", "-process", "-realtime")
 
-_DATA = (WW, WR, RW, FAN)
+_DATA = (WW, WR, RW, VISIBLE, FAN)
 _LEVELS: tuple[tuple[str, tuple[int, ...], tuple[str, ...]], ...] = (
-    ("", (WW, FAN), _CLASSES[:1]),
-    ("", (WW, WR, FAN), _CLASSES[1:2]),
+    ("", (WW, VISIBLE, FAN), _CLASSES[:1]),
+    ("", (WW, WR, VISIBLE, FAN), _CLASSES[1:2]),
     ("", _DATA, _CLASSES[2:]),
     ("-process", (*_DATA, PROCESS), _CLASSES),
     ("-realtime", (*_DATA, PROCESS, REALTIME, BARRIER), _CLASSES),

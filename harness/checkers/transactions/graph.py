@@ -32,6 +32,7 @@ __all__ = [
     "PROCESS",
     "REALTIME",
     "RW",
+    "VISIBLE",
     "WR",
     "WW",
     "EdgeBuilder",
@@ -41,8 +42,8 @@ __all__ = [
     "with_real_time",
 ]
 
-WW, WR, RW, PROCESS, REALTIME, FAN, BARRIER = range(7)
-KIND_NAMES = ("ww", "wr", "rw", "process", "realtime")
+WW, WR, RW, PROCESS, REALTIME, VISIBLE, FAN, BARRIER = range(8)
+KIND_NAMES = ("ww", "wr", "rw", "process", "realtime", "visible")
 
 
 class Edges(msgspec.Struct, frozen=True):

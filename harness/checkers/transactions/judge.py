@@ -27,6 +27,7 @@ from harness.checkers.transactions.lattice import (
 from harness.checkers.transactions.rw_register import KeyOrder
 from harness.checkers.transactions.transactions import OK, Transactions, load
 from harness.checkers.transactions.versions import Writes
+from harness.checkers.transactions.weak import clocks_fit, find_weak
 
 __all__ = ["Isolation", "find_anomalies", "judge"]
 
@@ -56,7 +57,12 @@ def find_anomalies(
         "suspects": len(suspected.nodes),
         "search_complete": found.complete,
     }
-    return [*inferred.anomalies, *found.cycles], facts
+    anomalies = [*inferred.anomalies, *found.cycles]
+    if transactions.kind == "rw-register":
+        sessions = "-process" in endings and clocks_fit(transactions)
+        facts["causality_judged"] = sessions
+        anomalies += find_weak(transactions, writes, sessions=sessions)
+    return anomalies, facts
 
 
 def judge(

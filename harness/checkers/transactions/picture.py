@@ -19,7 +19,7 @@ _BOX_WIDTH = 190
 _BOX_HEIGHT = 44
 _RADIUS_MIN = 130
 _LETTERS_MAX = 30
-_COLOURS = ("#7a3db8", "#1c6fb8", "#b8431c", "#6b6b6b", "#6b6b6b")
+_COLOURS = ("#7a3db8", "#1c6fb8", "#b8431c", "#6b6b6b", "#6b6b6b", "#2d7d46")
 """By kind of dependency, as `KIND_NAMES`."""
 
 

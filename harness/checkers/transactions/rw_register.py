@@ -46,13 +46,13 @@ from harness.checkers.transactions.transactions import (
 )
 from harness.checkers.transactions.versions import NOBODY, Groups, Writes, group, spans
 
-__all__ = ["KeyOrder", "infer"]
+__all__ = ["KeyOrder", "Versions", "infer", "versions_of"]
 
 KeyOrder = Literal["unknown", "process", "realtime"]
 """What orders the operations of a single key: nothing that is known, each process (sequential), real time (linearizable)."""
 
 
-class _Versions(msgspec.Struct, frozen=True, kw_only=True):
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
     """The version that each micro-operation read or wrote, `NOBODY` when unknown.
 
     The initial version of key k is k; the one that micro-operation p wrote is `keys` + p.
@@ -68,7 +68,7 @@ class _Versions(msgspec.Struct, frozen=True, kw_only=True):
 
 def infer(transactions: Transactions, writes: Writes, key_order: KeyOrder) -> Inferred:
     """Return dependencies and direct anomalies."""
-    versions = _versions(transactions, writes)
+    versions = versions_of(transactions, writes)
     groups, final = group(transactions)
     earlier, later = _version_order(transactions, versions, groups, key_order)
     earlier, later, circles = _without_circles(transactions, versions, earlier, later)
@@ -83,7 +83,8 @@ def infer(transactions: Transactions, writes: Writes, key_order: KeyOrder) -> In
     return Inferred(builder.graph(), anomalies)
 
 
-def _versions(transactions: Transactions, writes: Writes) -> _Versions:
+def versions_of(transactions: Transactions, writes: Writes) -> Versions:
+    """Return which version each micro-operation read or wrote."""
     keys = len(transactions.keys)
     known = transactions.status[transactions.transaction] == OK
     version = np.full(len(transactions.f), NOBODY, np.int64)
@@ -93,7 +94,7 @@ def _versions(transactions: Transactions, writes: Writes) -> _Versions:
     key, value = transactions.key[read], transactions.value[read]
     found = writes.find(key, value)
     version[read] = np.where(value == NIL, key, np.where(found >= 0, keys + found, NOBODY))
-    return _Versions(keys=keys, version=version)
+    return Versions(keys=keys, version=version)
 
 
 def _first(flags: Flags) -> list[int]:
@@ -105,7 +106,7 @@ def _of(transactions: Transactions, *positions: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(transactions.transaction[position]) for position in positions))
 
 
-def _direct(transactions: Transactions, versions: _Versions, final: Flags) -> Iterator[Anomaly]:
+def _direct(transactions: Transactions, versions: Versions, final: Flags) -> Iterator[Anomaly]:
     """Find reads of what nobody wrote, of what failed, and of what was overwritten by its own writer."""
     row = transactions.transaction
     reading = (transactions.f == READ) & (transactions.status[row] == OK)
@@ -125,7 +126,7 @@ def _direct(transactions: Transactions, versions: _Versions, final: Flags) -> It
         yield Anomaly(name="G1b", transactions=_of(transactions, read, write), what=what)
 
 
-def _inside(transactions: Transactions, versions: _Versions, groups: Groups) -> Iterator[Anomaly]:
+def _inside(transactions: Transactions, versions: Versions, groups: Groups) -> Iterator[Anomaly]:
     """Find reads that differ from what their transaction did before, or saw what it did only later."""
     position = groups.position
     index = np.arange(len(position))
@@ -145,7 +146,7 @@ def _inside(transactions: Transactions, versions: _Versions, groups: Groups) -> 
 
 
 def _lost_updates(
-    transactions: Transactions, versions: _Versions, groups: Groups
+    transactions: Transactions, versions: Versions, groups: Groups
 ) -> Iterator[Anomaly]:
     """Find versions that several transactions read and then overwrote."""
     start = np.unique(groups.first)
@@ -167,7 +168,7 @@ def _lost_updates(
 
 
 def _version_order(
-    transactions: Transactions, versions: _Versions, groups: Groups, key_order: KeyOrder
+    transactions: Transactions, versions: Versions, groups: Groups, key_order: KeyOrder
 ) -> tuple[Integers, Integers]:
     """Return pairs of versions (earlier, later), each once."""
     pairs = [
@@ -195,7 +196,7 @@ def _version_order(
 
 
 def _inside_transactions(
-    transactions: Transactions, versions: _Versions, groups: Groups
+    transactions: Transactions, versions: Versions, groups: Groups
 ) -> tuple[Integers, Integers]:
     """Each write of a transaction comes behind what it did with the key before."""
     position = groups.position
@@ -205,7 +206,7 @@ def _inside_transactions(
     return versions.version[position[at - 1]], versions.version[position[at]]
 
 
-def _as_reported(transactions: Transactions, versions: _Versions) -> tuple[Integers, Integers]:
+def _as_reported(transactions: Transactions, versions: Versions) -> tuple[Integers, Integers]:
     """Versions with reported numbers come in the order of their numbers."""
     status = transactions.status[transactions.transaction]
     at = np.flatnonzero((transactions.version != NO_VERSION) & (status == OK))
@@ -216,7 +217,7 @@ def _as_reported(transactions: Transactions, versions: _Versions) -> tuple[Integ
     return versions.version[at[:-1][rising]], versions.version[at[1:][rising]]
 
 
-def _touched(transactions: Transactions, versions: _Versions) -> tuple[Integers, Integers]:
+def _touched(transactions: Transactions, versions: Versions) -> tuple[Integers, Integers]:
     """Return for each key of each committed transaction its first and its last micro-operation on it."""
     pair = transactions.transaction * max(versions.keys, 1) + transactions.key
     status = transactions.status[transactions.transaction]
@@ -227,7 +228,7 @@ def _touched(transactions: Transactions, versions: _Versions) -> tuple[Integers,
 
 
 def _by_process(
-    transactions: Transactions, versions: _Versions, first: Integers, last: Integers
+    transactions: Transactions, versions: Versions, first: Integers, last: Integers
 ) -> tuple[Integers, Integers]:
     """Order the operations on a key of one process."""
     row = transactions.transaction[first]
@@ -241,7 +242,7 @@ def _by_process(
 
 
 def _by_real_time(
-    transactions: Transactions, versions: _Versions, first: Integers, last: Integers
+    transactions: Transactions, versions: Versions, first: Integers, last: Integers
 ) -> tuple[Integers, Integers]:
     """Order the operations on a key by real time, next before next.
 
@@ -268,7 +269,7 @@ def _by_real_time(
 
 
 def _without_circles(
-    transactions: Transactions, versions: _Versions, earlier: Integers, later: Integers
+    transactions: Transactions, versions: Versions, earlier: Integers, later: Integers
 ) -> tuple[Integers, Integers, list[Anomaly]]:
     """Leave out the keys whose versions precede themselves; each is an anomaly."""
     builder = EdgeBuilder(versions.keys + len(transactions.f))
@@ -304,7 +305,7 @@ def _without_circles(
 def _depend(
     builder: EdgeBuilder,
     transactions: Transactions,
-    versions: _Versions,
+    versions: Versions,
     pairs: tuple[Integers, Integers],
 ) -> None:
     """Add the dependencies that follow from the order of versions and from the reads."""
