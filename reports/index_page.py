@@ -79,7 +79,8 @@ def _row(store: Store, folder: RunFolder) -> IndexRow:
 
 def _remark(results: dict[str, Any]) -> str:
     """The first finding, or the bug that was seeded: why somebody would open this run."""
+    verdict = results.get("valid", True)
     for checker in results.get("checkers", {}).values():
-        if checker.get("valid") is results["valid"] is not True and checker.get("evidence"):
+        if verdict is not True and checker.get("valid") == verdict and checker.get("evidence"):
             return str(checker["evidence"][0].get("what", ""))
     return f"bug {results['bug']}" if results.get("bug") else ""

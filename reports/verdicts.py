@@ -52,7 +52,8 @@ def headline(
         return f"{_counted(total, 'finding')} by {', '.join(failed)}; the first{when}{where}."
     if missing:
         return f"Nothing was proved: the run needed {', '.join(missing)}, and did not get {'it' if len(missing) == 1 else 'them'}."
-    return "Nothing was proved: a checker could not decide."
+    reason = found[0].what.rstrip(".") if found else "a checker could not decide"
+    return f"Nothing was proved: {reason}."
 
 
 def reproduce(results: Mapping[str, Any]) -> str:

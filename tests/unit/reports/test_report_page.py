@@ -165,6 +165,24 @@ def test_index_says_why_a_run_failed(store: Store) -> None:
     assert "3 runs in store" in words(page)
 
 
+def test_index_says_why_a_run_proved_nothing(store: Store) -> None:
+    """Unknown needs its reason as much as invalid does."""
+    run = store.create("crash-replay", "20261124T041000.000Z")
+    run.write_scenario("")
+    run.write_results(dict(synthetic_run("unknown", operations=20).results))
+
+    assert index_rows(store)[0].remark.startswith("No registration was replayed")
+
+
+def test_unknown_is_headed_by_its_reason() -> None:
+    """Whoever reads one sentence learns what was missing, not that something was."""
+    data = synthetic_run("unknown", operations=20)
+    results = {**data.results, "stimuli": []}
+    page = words(render(ReportData(results=results, history=data.history, trace=data.trace)))
+
+    assert "Nothing was proved: No registration was replayed: nothing can be said" in page
+
+
 def test_empty_index_is_a_page() -> None:
     """A store without runs says so."""
     assert "No run yet." in words(render_index([], "store"))
