@@ -233,15 +233,17 @@ class _LostOperations:
         self._run = run
         logs = committed_logs(run.trace)
         self._writes: Counter[tuple[str, str, str]] = Counter()
-        self._registrations: dict[Registration, int] = {}
-        for log in logs.values():
+        self._registrations: dict[Registration, dict[int, int]] = {}
+        """Registration -> group -> the first entry that holds it there."""
+        for group, log in logs.items():
             for _, request in kv_requests(log):
                 self._writes[
                     _spelling(request.op, request.key, request.value, request.expected)
                 ] += 1
             for entry in encryption_entries(log):
                 if entry.registration is not None:
-                    self._registrations.setdefault(entry.registration, entry.index)
+                    places = self._registrations.setdefault(entry.registration, {})
+                    places.setdefault(group, entry.index)
         for operation in run.history:
             if operation.type == "ok":
                 if operation.f in _LOG_OP:
@@ -269,8 +271,8 @@ class _LostOperations:
         self.acknowledged += 1
         value = operation.value
         registration = Registration(value["dek_id"], value["full_node_id"], value["epoch"])
-        index = self._registrations.get(registration)
-        if index is None:
+        places = self._registrations.get(registration)
+        if places is None:
             what = f"the registration of {value} was acknowledged, but no committed entry holds it"
             self._lost(what, operation)
             return
@@ -278,8 +280,10 @@ class _LostOperations:
         corrupt = corrupt_replicas(self._run.trace)
         for node, groups in self._run.final_state.items():
             for state in groups.values():
-                behind = state["applied"] < max(index, value.get("index", 0))
-                if behind or (node, state["group"]) in corrupt:
+                index = places.get(state["group"])
+                if index is None or (node, state["group"]) in corrupt:
+                    continue
+                if state["applied"] < max(index, value.get("index", 0)):
                     continue
                 row = _row(state["rows"], key)
                 if row is None or row < registration.local_epoch:
