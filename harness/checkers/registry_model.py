@@ -40,7 +40,7 @@ from harness.checkers.registry_fold import (
     Version,
     registry_folds,
 )
-from harness.checkers.replica_story import Story, corrupt_replicas, is_disk_fault
+from harness.checkers.replica_story import Story, corrupt_replicas
 
 __all__ = ["RegistryModel"]
 
@@ -138,9 +138,9 @@ class _Judgement:
         self._story(event).hit(event)
 
     def _fault(self, event: Fault) -> None:
-        if is_disk_fault(event):
+        if event.node:
             for group in self._folds:
-                self._stories.setdefault((event.node, group), Story()).disk_fault = True
+                self._stories.setdefault((event.node, group), Story()).fault(event)
 
     def _stopped(self, event: Stopped) -> None:
         self._crashes.observe(event)

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from cluster.trace import Applied, Event, Fault, Halted, HitPoint, Installed, Started, Stopped
 from harness.checkers.trace_views import once_per_trace, rare_events
 
-__all__ = ["EFFECT_POINTS", "ROW_CORRUPT", "Story", "corrupt_replicas", "is_disk_fault"]
+__all__ = [
+    "DISK_HEALED",
+    "EFFECT_POINTS",
+    "ROW_CORRUPT",
+    "Story",
+    "corrupt_replicas",
+    "is_disk_fault",
+]
 
 EFFECT_POINTS = frozenset(
     {
@@ -46,6 +53,9 @@ _ABOUT_THE_ENTRY = frozenset(
 _DISK_FAULTS = frozenset({"disk-eio", "disk-full"})
 """Actions of the world after which a correct node may fail; a slow disk, or a mended one, is no excuse."""
 
+DISK_HEALED = "disk-heal"
+"""What the world calls the mending of a disk."""
+
 
 def is_disk_fault(event: Fault) -> bool:
     """Whether the world broke a disk so that its node may fail."""
@@ -69,6 +79,7 @@ class Story:
 
     __slots__ = (
         "applied",
+        "disk_broken",
         "disk_fault",
         "halted_at",
         "horizon",
@@ -107,7 +118,9 @@ class Story:
         self.store_error: HitPoint | None = None
         """The failure of the store injected in this life."""
         self.row_corrupt = False
+        self.disk_broken = False
         self.disk_fault = False
+        """Whether the disk was broken at any time in this life."""
         self.stop_cause = ""
 
     def is_replay(self, event: Applied) -> bool:
@@ -125,6 +138,7 @@ class Story:
         self.applied = self.start
         self.horizon = max(event.row_horizon, 0 if event.restored else self.reached)
         self.halted_at = 0
+        self.disk_fault = self.disk_broken
         self.judged_halt = False
         self.must_halt = 0 < self.poisoned_at <= event.commit
         self.store_error = None
@@ -135,6 +149,13 @@ class Story:
         self.row_corrupt = False
         self.reached = max(self.reached, event.index)
         self.horizon = event.index
+
+    def fault(self, event: Fault) -> None:
+        """The world did something to the node; only its disk matters here."""
+        if is_disk_fault(event):
+            self.disk_broken = self.disk_fault = True
+        elif event.action == DISK_HEALED:
+            self.disk_broken = False
 
     def hit(self, event: HitPoint) -> None:
         """A crash point struck, or a failure of the store was injected."""

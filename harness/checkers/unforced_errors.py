@@ -12,13 +12,10 @@ from typing import Any
 from cluster.trace import Fault, Stopped
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
-from harness.checkers.replica_story import is_disk_fault
+from harness.checkers.replica_story import DISK_HEALED, is_disk_fault
 from harness.checkers.trace_views import rare_events
 
-__all__ = ["DISK_HEALED", "UnforcedErrors"]
-
-DISK_HEALED = "disk-heal"
-"""What the world calls the mending of a disk."""
+__all__ = ["UnforcedErrors"]
 
 
 class UnforcedErrors:

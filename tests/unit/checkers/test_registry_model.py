@@ -437,6 +437,18 @@ def test_a_halt_without_a_cause_is_convicted():
     assert verdict.facts["halts_expected"] == 1
 
 
+def test_a_disk_that_was_mended_long_ago_excuses_no_halt():
+    """I9: only the life that met the broken disk is excused, not the next one on a disk that works."""
+    builder = registered()
+    index = builder.propose(builder.put_data("y", 1))
+    for action in ("disk-full", "disk-heal"):
+        builder.emit(Fault, "n3", action=action, target="n3")
+    builder.stop("n3", "kill")
+    builder.start("n3", have=index - 1, replay=False)
+    builder.apply("n3", index, decision="halt", error_class="StoreFailed")
+    assert invariants(judged(builder)) == ["I9"]
+
+
 def test_final_rows_that_differ_from_the_log_are_convicted():
     """I7: the rows a node shows at the end are the fold at its applied index."""
     builder = registered()
