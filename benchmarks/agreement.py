@@ -1,0 +1,99 @@
+"""Judges against brute force: on small random histories every order is tried, and every verdict must be the same.
+
+For each model, with unique values (where monitors judge) and with repeated ones: histories of up to eight operations with any
+overlap, some crashed, most of them spoiled. Every order that a judge hands out is verified, and the search must
+agree where a monitor judged.
+
+    python benchmarks/agreement.py [--count N] [--seed N] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.pop(0)  # this folder holds a coverage.py, which numba takes for the package of that name
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from call_histories import brute_force, drawn, joined
+
+from harness.checkers.linearizable.by_search import search_each_key
+from harness.checkers.linearizable.certificate import order_of
+from harness.checkers.linearizable.judge import judge
+from harness.checkers.linearizable.search import Budget
+from harness.checkers.linearizable.sequential import MODELS
+from harness.checkers.linearizable.verify import problem_with
+
+OPERATIONS_MAX = 8
+BATCH = 500
+BUDGET = Budget()
+
+
+def batch(rng: random.Random, model: str, *, unique: bool, size: int) -> dict[str, int]:
+    """Judge some histories as keys of one; raises when anything disagrees."""
+    histories = [drawn(rng, model, rng.randint(1, OPERATIONS_MAX), unique) for _ in range(size)]
+    histories = [rows for rows in histories if rows]
+    calls = joined(histories)
+    judged = judge(calls, model, BUDGET)
+    searched = search_each_key(calls, model, BUDGET)
+    valid = []
+    for number, rows in enumerate(histories):
+        truth = brute_force(rows, model)
+        if {int(judged.each[number]), int(searched.valid[number])} != {int(truth)}:
+            raise SystemExit(
+                f"{model}: judge {judged.each[number]}, search {searched.valid[number]}, "
+                f"brute force {truth}: {rows}"
+            )
+        valid.append(truth)
+    good = np.flatnonzero(np.array(valid)[calls.key])
+    fine = calls.select(good)
+    problem = problem_with(fine, model, order_of(fine, model, BUDGET).tolist())
+    if problem:
+        raise SystemExit(f"{model}: {problem}")
+    return {"valid": sum(valid), "judged": len(valid), "by_monitor": judged.keys_by_monitor}
+
+
+def measure(count: int, seed: int) -> list[dict[str, Any]]:
+    """Judge `count` histories of each model, half with unique values."""
+    lines = []
+    for model in MODELS:
+        rng = random.Random(seed)  # noqa: S311 - histories, no secrets
+        began_s = time.perf_counter()
+        totals = {"judged": 0, "valid": 0, "by_monitor": 0}
+        while totals["judged"] < count:
+            unique = totals["judged"] * 2 < count
+            for name, number in batch(rng, model, unique=unique, size=min(BATCH, count)).items():
+                totals[name] += number
+        lines.append({"model": model, **totals, "s": round(time.perf_counter() - began_s, 1)})
+        print(lines[-1], file=sys.stderr)
+    return lines
+
+
+def main() -> None:
+    """Compare, and print a table or one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=200_000, help="histories per model")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    lines = measure(arguments.count, arguments.seed)
+    if arguments.json:
+        print(json.dumps({"models": lines}))
+        return
+    for line in lines:
+        print(
+            f"{line['model']:>15}: {line['judged']} histories, {line['valid']} linearizable, "
+            f"{line['by_monitor']} judged by a monitor, all as by brute force"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Compilation, where numba is installed; without it the same code runs as plain Python.
+
+The rules of code that is compiled here: numbers, columns and named tuples of columns, no objects; no
+arithmetic that overflows (Python's integers do not wrap). What is compiled is kept on disk beside the module, so that
+only the first run on a machine pays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+from harness.checkers.linearizable.calls import Column
+
+__all__ = ["COMPILED", "column", "compiled"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+try:
+    _numba: Any = import_module("numba")
+except ImportError:
+    _numba = None
+
+COMPILED = _numba is not None
+"""Whether compiled code is used."""
+
+
+def compiled(function: Function) -> Function:
+    """Compile `function` at its first call, if that is possible."""
+    if _numba is None:
+        return function
+    found: Function = _numba.njit(cache=True)(function)
+    return found
+
+
+def column(numbers: Column) -> Any:
+    """Return `numbers` in the form that is fastest for `compiled` code: a plain list where nothing is compiled."""
+    return numbers if COMPILED else numbers.tolist()

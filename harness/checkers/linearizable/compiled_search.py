@@ -1,0 +1,177 @@
+"""The compiled search seen from outside: what it starts from, how much room and patience it gets, and its answers as columns.
+
+A search that remembers more than it has room for begins again with more. One that takes many steps is probably lost in a part that
+has no order because of an early choice; so searches take turns with different preferences, and begin anew with each. What a
+key may use over all turns is its budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from harness.checkers.linearizable.calls import INFINITY, Column
+from harness.checkers.linearizable.compiled import column
+from harness.checkers.linearizable.encoding import NOTHING, Encoded, Steps, marks
+from harness.checkers.linearizable.kernel import (
+    FREE,
+    NOW_PLACES,
+    OUT_OF_ROOM,
+    OUT_OF_STEPS,
+    PREFERENCE,
+    Answers,
+    Table,
+    Work,
+    run,
+)
+from harness.checkers.linearizable.search import Budget
+
+__all__ = ["Searched", "search_keys"]
+
+_ROOM_FIRST = 1 << 12
+_ROOM_FACTOR = 16
+"""Configurations remembered at first; a search that needs more begins again with so many times more room."""
+
+_PREFERENCES = (INFINITY >> 1, 0)
+"""What is added to the rank of a step that fits anywhere. Much of it: steps that need the state as it is go first. Nothing:
+the step that returns first goes first. Which of them gets lost in a history cannot be told before, so they take turns."""
+
+_PATIENCE_FIRST = 30_000
+_PATIENCE_FACTOR = 4
+"""Steps of the first turns, and how many times more the next turns have; a search begins anew with each."""
+
+
+class Searched(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers as columns, see `Answers`."""
+
+    ended: Column
+    steps: Column
+    length: Column
+    stuck: Column
+    order: Column
+
+
+def search_keys(
+    encoded: Encoded, budget: Budget, which: Sequence[int], series: int = 0
+) -> Searched:
+    """Search the keys `which`, each with the whole budget; another `series` uses other marks."""
+    steps, keys = encoded.steps, encoded.keys
+    count = len(encoded.rows)
+    if series:
+        steps = steps._replace(
+            mark=marks(count, 2 * series + 1), other_mark=marks(count, 2 * series + 2)
+        )
+    native = Steps(*(column(numbers) for numbers in steps))
+    work = _work(encoded)
+    answers = Answers(
+        ended=_filled(keys, OUT_OF_ROOM),
+        steps=_filled(keys, 0),
+        length=_filled(keys, 0),
+        stuck=_filled(keys, NOTHING),
+        order=_filled(count, NOTHING),
+    )
+    sink = encoded.states - 1 if encoded.lists else NOTHING
+    left = np.array(which, dtype=np.int64)
+    spent = np.zeros(keys, dtype=np.int64)
+    for preference, patience in _turns(budget.steps_max):
+        work.now[PREFERENCE] = preference
+        _search_in_room(
+            native,
+            work,
+            answers,
+            left,
+            sink=sink,
+            steps_max=patience,
+            room_max=budget.remembered_max,
+        )
+        spent[left] += np.asarray(answers.steps)[left]
+        left = left[np.asarray(answers.ended)[left] == OUT_OF_STEPS]
+        if not len(left):
+            break
+    ended, _, length, stuck, order = (np.asarray(numbers) for numbers in answers)
+    return Searched(ended=ended, steps=spent, length=length, stuck=stuck, order=order)
+
+
+def _turns(steps_max: int) -> Iterator[tuple[int, int]]:
+    """Yield (preference, steps) of turn after turn, until a key would have used `steps_max` steps."""
+    patience = _PATIENCE_FIRST
+    while steps_max > 0:
+        for preference in _PREFERENCES:
+            yield preference, min(patience, steps_max)
+            steps_max -= patience
+            if steps_max <= 0:
+                return
+        patience *= _PATIENCE_FACTOR
+
+
+def _search_in_room(
+    steps: Steps,
+    work: Work,
+    answers: Answers,
+    left: Column,
+    *,
+    sink: int,
+    steps_max: int,
+    room_max: int,
+) -> None:
+    """Search the keys `left`, those that remember too much again with more room, up to `room_max`."""
+    room = min(_ROOM_FIRST, room_max)
+    while len(left):
+        slots = 2 << room.bit_length()
+        table = Table(_filled(slots, 0), _filled(slots, 0), _filled(slots, FREE), _filled(room, 0))
+        run(steps, work, table, answers, column(left), sink, steps_max)
+        left = left[np.asarray(answers.ended)[left] == OUT_OF_ROOM]
+        if room == room_max:
+            return
+        room = min(room * _ROOM_FACTOR, room_max)
+
+
+def _filled(count: int, number: int) -> Any:
+    return column(np.full(count, number, dtype=np.int64))
+
+
+def _work(encoded: Encoded) -> Work:
+    """Return the state of a search before its first step."""
+    steps, keys, states = encoded.steps, encoded.keys, encoded.states
+    definite, count = len(steps.called), len(encoded.rows)
+    following = np.arange(1, definite + keys + 1)
+    preceding = np.arange(-1, definite + keys - 1)
+    heads = definite + np.arange(keys)
+    begin, end = steps.begin[:-1], steps.begin[1:]
+    some = begin < end
+    following[heads] = np.where(some, begin, heads)
+    preceding[heads] = np.where(some, end - 1, heads)
+    following[end[some] - 1] = heads[some]
+    preceding[begin[some]] = heads[some]
+    crash_need, crash_lead, crash_append = (
+        numbers[steps.crash_of]
+        for numbers in (steps.crash_need, steps.crash_lead, steps.crash_append)
+    )
+    demand = np.bincount(steps.need[steps.need >= 0], minlength=states)
+    interest = demand + np.bincount(crash_need[crash_need >= 0], minlength=states)
+    leads = np.concatenate([steps.lead, crash_lead])
+    producers = np.bincount(leads[leads >= 0], minlength=states)
+    appended = np.concatenate([steps.append, crash_append])
+    times = np.bincount(appended[appended >= 0], minlength=len(steps.edge_begin))
+    value_of_edge = np.repeat(np.arange(len(steps.edge_begin) - 1), np.diff(steps.edge_begin))
+    np.add.at(producers, steps.edge_to[: len(value_of_edge)], times[value_of_edge])
+    return Work(
+        following=column(following),
+        preceding=column(preceding),
+        crash_taken=_filled(len(steps.crash_need), 0),
+        interest=column(interest),
+        demand=column(demand),
+        producers=column(producers),
+        stamp=_filled(encoded.classes, 0),
+        earliest=_filled(encoded.classes, 0),
+        trail=_filled(count + 1, 0),
+        wanted=_filled(states, 0),
+        deadline=_filled(states, 0),
+        frame_length=_filled(count + 2, 0),
+        frame_state=_filled(count + 2, 0),
+        frame_last=_filled(count + 2, 0),
+        now=_filled(NOW_PLACES, 0),
+    )

@@ -1,0 +1,85 @@
+"""Every judge against brute force, on small random histories: valid, spoiled, with crashed operations, many keys at once.
+
+`benchmarks/agreement.py` does the same two hundred thousand times for each model.
+"""
+
+import random
+
+import numpy as np
+import pytest
+from call_histories import brute_force, drawn, joined
+
+from harness.checkers.linearizable.by_search import search_each_key
+from harness.checkers.linearizable.certificate import MONITORS, order_of, window_of
+from harness.checkers.linearizable.judge import judge
+from harness.checkers.linearizable.search import Budget, search
+from harness.checkers.linearizable.sequential import MODELS
+from harness.checkers.linearizable.verify import problem_with
+
+HISTORIES = 120
+OPERATIONS_MAX = 7
+BUDGET = Budget()
+
+
+def some(model, *, unique, seed=0, count=HISTORIES):
+    rng = random.Random(f"{model} {unique} {seed}")
+    histories = [drawn(rng, model, rng.randint(1, OPERATIONS_MAX), unique) for _ in range(count)]
+    return [rows for rows in histories if rows]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unique", [True, False])
+@pytest.mark.parametrize("model", MODELS)
+def test_verdicts_are_those_of_brute_force(model, unique):
+    """Judge and search say of each key what trying every order says, and every order they give is a proof."""
+    histories = some(model, unique=unique)
+    calls = joined(histories)
+    truth = [int(brute_force(rows, model)) for rows in histories]
+
+    assert judge(calls, model, BUDGET).each.tolist() == truth
+    assert search_each_key(calls, model, BUDGET).valid.tolist() == truth
+    fine = calls.select(np.flatnonzero(np.array(truth)[calls.key]))
+    assert problem_with(fine, model, order_of(fine, model, BUDGET).tolist()) == ""
+
+
+@pytest.mark.parametrize("model", MONITORS)
+def test_monitors_judge_what_they_are_for(model):
+    """A monitor applies to almost every key with unique values, and is not handed on to the search."""
+    calls = joined([rows for rows in some(model, unique=True) if model != "kv" or plain(rows)])
+
+    judged = judge(calls, model, BUDGET)
+
+    assert judged.keys_by_monitor > 0.9 * (judged.keys_by_monitor + judged.keys_by_search)
+
+
+def plain(rows):
+    return all(row[2] in (0, 1) for row in rows)
+
+
+@pytest.mark.parametrize("model", ["register", "cas-register", "queue", "stack"])
+def test_windows_of_monitors_are_inexplicable(model):
+    """What a monitor shows of a broken key has no order by itself."""
+    shown = 0
+    for rows in some(model, unique=True):
+        calls = joined([rows])
+        judged = judge(calls, model, BUDGET)
+        if judged.valid is False:
+            window = calls.select(np.array(judged.window))
+            assert search(window, MODELS[model], BUDGET).valid is False
+            shown += 1
+    assert shown > HISTORIES // 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_windows_of_searches_are_inexplicable(model):
+    """A window that was made by leaving out has no order, and no fewer rows than are needed."""
+    shown = 0
+    for rows in some(model, unique=False, count=40):
+        if not brute_force(rows, model):
+            calls = joined([rows])
+            window = window_of(calls, model)
+            kept = calls.select(np.array(window))
+            assert search(kept, MODELS[model], BUDGET).valid is False
+            shown += 1
+    assert shown
