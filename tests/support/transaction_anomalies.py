@@ -92,12 +92,28 @@ LISTS = {
     ),
     "incompatible-order": (
         [
-            (OK, [append("x", 1)]),
+            (OK, [append("x", 1), append("y", 1)]),
             (OK, [append("x", 2)]),
-            (OK, [read("x", [1])]),
+            (OK, [read("x", [1]), read("y", [1])]),
             (OK, [read("x", [2, 1])]),
         ],
         {"incompatible-order": 0},
+    ),
+    "G2-item of three": (
+        [
+            (OK, [read("x", []), read("z", [1])]),
+            (OK, [append("x", 1), read("y", [])]),
+            (OK, [append("y", 1), append("z", 1)]),
+        ],
+        {"G2-item": 3},
+    ),
+    "a worse cycle that is longer": (
+        [
+            (OK, [read("x", []), append("y", 1), append("a", 1)]),
+            (OK, [read("y", []), append("x", 1), read("b", [1])]),
+            (OK, [read("a", [1]), append("b", 1)]),
+        ],
+        {"G-single": 3, "G2-item": 2},
     ),
     "phantom": ([(OK, [append("x", 1)]), (OK, [read("x", [1, 7])])], {"phantom": 0}),
     "cyclic-versions": (

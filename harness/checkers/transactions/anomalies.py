@@ -6,7 +6,7 @@ An `Anomaly` is told three times from the same fields: as sentences (`explain`),
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ __all__ = [
     "evidence",
     "explain",
     "label",
+    "labels",
     "list_in_words",
     "say",
 ]
@@ -81,6 +82,13 @@ class Inferred(msgspec.Struct, frozen=True):
 def label(transaction: int) -> str:
     """Return the name of a transaction."""
     return f"T{transaction}"
+
+
+def labels(transactions: Sequence[int]) -> str:
+    """Return the names of several transactions, not more of them than are kept of an anomaly."""
+    shown = ", ".join(map(label, transactions[:NAMED_MAX]))
+    hidden = len(transactions) - NAMED_MAX
+    return f"{shown} and {hidden} more" if hidden > 0 else shown
 
 
 def list_in_words(value: Any) -> str:

@@ -1,7 +1,8 @@
 """The judgement of a history of transactions: from columns to a verdict.
 
 Valid means that no anomaly was found that one of the claimed models forbids; other anomalies are evidence all the same,
-and the facts say which models they rule out (``not`` the weakest ones, ``also_not`` the stronger ones). A history in
+and the facts say which models they rule out (``not`` the weakest ones, ``also_not`` the stronger ones). Of each name at most
+`anomalies.NAMED_MAX` are kept and counted. A history in
 which no transaction depends on another is unknown, and so is one in which a value was written twice: its versions
 cannot be told apart, or one with too many cycles to look at them all.
 """

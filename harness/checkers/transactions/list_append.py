@@ -22,6 +22,7 @@ from harness.checkers.transactions.anomalies import (
     Anomaly,
     Inferred,
     label,
+    labels,
     list_in_words,
     say,
 )
@@ -334,9 +335,8 @@ def _lost_updates(transactions: Transactions, reads: _Reads, groups: Groups) -> 
     for at in _first(high - low > 1):
         rivals = read[low[at] : high[at]].tolist()
         rows = _of(transactions, *rivals)
-        names = ", ".join(label(row) for row in rows[:NAMED_MAX])
         key, value = transactions.micro_operation(rivals[0])[1:]
-        what = f"{names} all read key {key!r} as {list_in_words(value)} and appended to it"
+        what = f"{labels(rows)} all read key {key!r} as {list_in_words(value)} and appended to it"
         yield Anomaly(name="lost-update", transactions=rows[:NAMED_MAX], what=what)
 
 

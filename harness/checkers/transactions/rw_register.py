@@ -27,7 +27,7 @@ from harness.checkers.transactions.anomalies import (
     NAMED_MAX,
     Anomaly,
     Inferred,
-    label,
+    labels,
     say,
 )
 from harness.checkers.transactions.components import components, suspects
@@ -160,11 +160,10 @@ def _lost_updates(
     read = read[order]
     low, high = spans(version[order])
     for at in _first(high - low > 1):
-        rows = _of(transactions, *read[low[at] : high[at]].tolist())[:NAMED_MAX]
-        names = ", ".join(map(label, rows))
+        rows = _of(transactions, *read[low[at] : high[at]].tolist())
         key, value = transactions.micro_operation(int(read[low[at]]))[1:]
-        what = f"{names} all read key {key!r} as {value!r} and wrote to it"
-        yield Anomaly(name="lost-update", transactions=rows, what=what)
+        what = f"{labels(rows)} all read key {key!r} as {value!r} and wrote to it"
+        yield Anomaly(name="lost-update", transactions=rows[:NAMED_MAX], what=what)
 
 
 def _version_order(

@@ -9,10 +9,12 @@ from harness.checkers.transactions import cycles
 
 @pytest.mark.parametrize("case", LISTS)
 def test_anomaly_of_lists_has_its_name(case):
-    """A history of lists shows the named anomalies, each cycle as short as it can be, and no others."""
+    """A history of lists shows the named anomalies, with their shortest cycles and no others, however it is numbered."""
     ended, expected = LISTS[case]
 
     assert names(at_once(*ended)) == expected
+    assert names(at_once(*ended[::-1])) == expected
+    assert names(at_once(*ended[1:], ended[0])) == expected
 
 
 @pytest.mark.parametrize("case", REGISTERS)

@@ -220,9 +220,16 @@ def test_values_may_lie_far_apart(far):
     ended = [
         ("ok", [["append", "x", far], ["append", "y", -far]]),
         ("ok", [["append", "x", 1], ["r", "y", [-far]]]),
-        ("ok", [["r", "x", [far, 1]]]),
-        ("ok", [["r", "y", [-far, 3]]]),
+        ("ok", [["r", "x", [far, 1, 7]]]),
     ]
     (finding,) = verdict(at_once(*ended)).evidence
 
     assert finding["invariant"] == "phantom"
+
+
+def test_many_rivals_are_not_all_named():
+    """Of many transactions that lost an update the first ones are named, and how many more there were."""
+    ended = [("ok", [["r", "x", []], ["append", "x", number]]) for number in range(13)]
+    told = [finding["what"] for finding in verdict(at_once(*ended)).evidence]
+
+    assert any("T9 and 3 more all read key 'x' as []" in what for what in told)
