@@ -17,6 +17,7 @@ to its workload.
 | mutex           | ``acquire``, ``release``                                                                  |
 | unique-ids      | ``generate`` -> x                                                                       |
 | bank            | ``transfer`` {from, to, amount}, ``read`` -> {account: balance}                            |
+| multi-register  | ``txn`` [[read, k, v] ...] or [[write, k, v] ...]                                         |
 | txn             | ``txn`` [[f, k, v] ...] -> the same with what was read                                  |
 """
 
@@ -45,6 +46,7 @@ Convention = dict[str, Roles]
 
 _GIVEN: Final = Roles(argument=())
 _TAKEN: Final = Roles(result=())
+_BOTH: Final = Roles(argument=(), result=())
 _NEITHER: Final = Roles()
 _REGISTER: Final = {
     "read": _TAKEN,
@@ -63,7 +65,8 @@ CONVENTIONS: Final[dict[str, Convention]] = {
     "mutex": {"acquire": _NEITHER, "release": _NEITHER},
     "unique-ids": {"generate": _TAKEN},
     "bank": {"transfer": _GIVEN, "read": _TAKEN},
-    "txn": {"txn": Roles(argument=(), result=())},
+    "multi-register": {"txn": _BOTH},
+    "txn": {"txn": _BOTH},
 }
 
 

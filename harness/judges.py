@@ -10,6 +10,7 @@ To add a model: a convention (`harness.conventions`), a function here, a line in
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ import msgspec
 
 from harness.checkers.checker import Checker, Run, Verdict, check_safely, merge_valid
 from harness.checkers.evidence import EVIDENCE_MAX
-from harness.checkers.linearizability import Linearizability
+from harness.checkers.linearizable.search import Budget
 from harness.checkers.set_full import SetFull
 from harness.checkers.transactions.judge import judge as judge_transactions
 from harness.checkers.transactions.lattice import DEFAULT_MODEL, forbidden_by
@@ -27,6 +28,7 @@ from harness.columns import Columns, columns_of, pairs_of
 from harness.conventions import CONVENTIONS, Convention, independent
 from harness.errors import UserMistake
 from harness.formats.catalogue import FORMATS, load_columns, load_operations, refused_at
+from harness.linearizable import linearizable
 from harness.operation import NEMESIS, Operation
 from harness.values import frozen
 
@@ -79,11 +81,15 @@ class Question:
         """The same, where only pairs are looked at: whoever takes the values apart will find fault with them."""
         return self._operations(pairs_of)
 
+    def refusing(self) -> AbstractContextManager[None]:
+        """Turns a `Misfit` inside the block into a HistoryDamaged that names the line."""
+        return refused_at(self.path, self.format_name)
+
     def _operations(
         self, held: Callable[[list[Operation], Convention], Columns]
     ) -> list[Operation]:
         found, self.torn = load_operations(self.path, self.format_name)
-        with refused_at(self.path, self.format_name):
+        with self.refusing():
             self.columns = held(found, self._convention)
         return [one for one in found if one.process != NEMESIS]
 
@@ -104,16 +110,14 @@ def _run(history: Sequence[Operation]) -> Run:
     return Run(nodes=(), history=history, trace=(), options={}, final_state={})
 
 
-def _search(model: str) -> Callable[[Question], Verdict]:
-    """The search for an order of each key's operations."""
+def _linearizable(convention: str, model: str) -> Callable[[Question], Verdict]:
+    """Every key alone: a monitor where values are unambiguous, else a search."""
 
     def ask(question: Question) -> Verdict:
-        history = question.operations
-        if not question.keyed:
-            replace = msgspec.structs.replace
-            history = [replace(one, value=[None, one.value]) for one in history]
-        steps_max = max(1, int(question.budget_s * STEPS_PER_S))
-        return check_safely(Linearizability(model, steps_max), _run(history))
+        columns = question.columns
+        budget = Budget(steps_max=max(1, int(question.budget_s * STEPS_PER_S)))
+        with question.refusing():
+            return linearizable(columns, convention, model, budget)
 
     return ask
 
@@ -161,11 +165,28 @@ def _isolation(question: Question) -> Verdict:
 
 
 JUDGES: Final[dict[str, Judge]] = {
-    "register": Judge("register", "linearizable registers", _search("register")),
-    "cas-register": Judge(
-        "register", "linearizable registers with compare-and-set", _search("register")
+    "register": Judge(
+        "register", "linearizable registers", _linearizable("register", "cas-register")
     ),
-    "append": Judge("append", "linearizable lists that are appended to", _search("append")),
+    "cas-register": Judge(
+        "register",
+        "linearizable registers with compare-and-set",
+        _linearizable("register", "cas-register"),
+    ),
+    "kv": Judge("kv", "a linearizable key-value store", _linearizable("kv", "kv")),
+    "append": Judge(
+        "append", "linearizable lists that are appended to", _linearizable("append", "kv")
+    ),
+    "set": Judge("set", "linearizable sets", _linearizable("set", "set")),
+    "queue": Judge("queue", "linearizable queues", _linearizable("queue", "queue")),
+    "stack": Judge("stack", "linearizable stacks", _linearizable("stack", "stack")),
+    "counter": Judge("counter", "linearizable counters", _linearizable("counter", "counter")),
+    "multi-register": Judge(
+        "multi-register",
+        "linearizable registers, several at once",
+        _linearizable("multi-register", "multi-register"),
+    ),
+    "mutex": Judge("mutex", "linearizable locks", _linearizable("mutex", "mutex")),
     "set-full": Judge("set", "every acknowledged element stays", _each_key(SetFull())),
     "list-append": Judge("txn", "transactions that append to lists", _isolation, True),
     "rw-register": Judge("txn", "transactions over registers", _isolation, True),

@@ -45,7 +45,8 @@ _WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UN
 def command(json: bool, **values: Any) -> int:
     """Judge the history in FILE, made by Reprise, Jepsen, Porcupine, elle-cli, Plume or AWDIT.
 
-    Models: register, cas-register, append, set-full; for transactions list-append and rw-register.
+    Models: register, cas-register, multi-register, kv, append, set, queue, stack, counter, mutex; set-full;
+    for transactions list-append and rw-register.
     """
     from harness.cli.exits import exit_for
     from harness.cli.telling import tell_json

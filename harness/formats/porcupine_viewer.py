@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from harness.columns import ABSENT, FAIL, NEVER, Columns
+from harness.columns import FAIL, NEVER, Columns
+from harness.rows import in_words
 
 __all__ = ["viewer_data", "write"]
 
@@ -53,21 +54,6 @@ def _bar(columns: Columns, row: int, end: int) -> dict[str, Any]:
         "OriginalStart": str(columns.called_ns[row]),
         "End": stop,
         "OriginalEnd": str(columns.returned_ns[row]),
-        "Description": _described(columns, row),
+        "Description": in_words(columns, row),
         "Metadata": "",
     }
-
-
-def _described(columns: Columns, row: int) -> str:
-    """``write(7)``, ``read() -> 7``, ``cas(7, 8)``, with the key in front where there is one."""
-    given = [
-        repr(columns.values[code])
-        for code in (columns.argument[row], columns.second[row])
-        if code != ABSENT
-    ]
-    if columns.key[row] != ABSENT:
-        given.insert(0, repr(columns.keys[columns.key[row]]))
-    text = f"{columns.fs[columns.f[row]]}({', '.join(given)})"
-    if columns.result[row] != ABSENT:
-        text += f" -> {columns.values[columns.result[row]]!r}"
-    return text

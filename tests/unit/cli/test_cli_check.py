@@ -61,7 +61,56 @@ def test_stale_read_is_convicted(file, capsys) -> None:
     """A read of an overwritten value ends with 1, and the finding names it."""
     assert main(["check", file(STALE), "--model", "register"]) == Exit.INVALID
 
-    assert "! key None: after" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "! no order explains these 3 operations:" in output
+    assert "read() -> 1 of process 1, from event 4 to 5" in output
+
+
+WRONG = {
+    "register": ("write 1", "read 2"),
+    "cas-register": ("write 1", "cas [2 3]"),
+    "kv": ('put ["k" "a"]', 'append ["k" "b"]', 'get ["k" "ba"]'),
+    "append": ("append 1", "append 2", "read [2 1]"),
+    "set": ("add 1", "read #{1 2}"),
+    "queue": ("enqueue 1", "enqueue 2", "dequeue 2"),
+    "stack": ("push 1", "push 2", "pop 1"),
+    "counter": ("add 1", "add 1", "read 3"),
+    "multi-register": ("txn [[:write :x 1]]", "txn [[:read :x 2]]"),
+    "mutex": ("acquire nil", "acquire nil"),
+    "set-full": ("add 1", "read #{1}", "read #{}"),
+}
+READS = ("read", "get", "dequeue", "pop")
+
+
+def one_after_the_other(lines) -> str:
+    """``"read 2"`` ... as a history: each operation of a process of its own, reads asked without their result."""
+    text = ""
+    for process, line in enumerate(lines):
+        f, value = line.split(" ", 1)
+        asked = value
+        if f in READS:
+            asked = '["k" nil]' if value.startswith('["k"') else "nil"
+        text += f"{process}\t:invoke\t:{f}\t{asked}\n{process}\t:ok\t:{f}\t{value}\n"
+    return text
+
+
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(one, marks=pytest.mark.slow if one == "kv" else ()) for one in WRONG],
+)
+def test_every_model_convicts(model: str, file, capsys) -> None:
+    """What the model forbids ends with 1 and a finding; with the last answer left out it is no more invalid."""
+    lines = WRONG[model]
+    keys = ["--independent"] if model == "kv" else []
+
+    assert main(["check", file(one_after_the_other(lines)), "--model", model, *keys]) == 1
+    assert "  ! " in capsys.readouterr().out
+    assert main(["check", file(one_after_the_other(lines[:-1])), "--model", model, *keys]) == 0
+
+
+def test_every_model_is_convicted_once() -> None:
+    """No model of operations is without its history; transactions have their own tests."""
+    assert set(WRONG) == {name for name, judge in JUDGES.items() if not judge.transactions}
 
 
 def test_nothing_judged_is_unknown(file, capsys) -> None:
@@ -129,6 +178,8 @@ def test_dropped_line_is_told(file, capsys) -> None:
         (SKEW, ["--model", "list-append", "--consistency-models", "nix"], "nix"),
         ("r(1,1,0,0)\n", ["--model", "rw-register", "--consistency-models", "strict-serializable"],
          "does not say what came first"),
+        ("0\t:invoke\t:read\tnil\n0\t:ok\t:read\t0\n1\t:invoke\t:add\t:x\n",
+         ["--model", "counter"], "line 3 (add) holds an amount that is no integer"),
         ("hello", ["--model", "register"], "no known format begins with 'hello'"),
     ],
 )  # fmt: skip

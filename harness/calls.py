@@ -1,0 +1,251 @@
+"""From columns to calls: what each f of a convention means to the judges of `harness.checkers.linearizable`.
+
+`MEANINGS` says for each model which kind an f is and which columns hold what it did; `calls_of` fills the columns of
+`Calls`. Operations that failed are left out, so a call knows its row: `Called.rows`. What no model can express (a read that
+is no list, a value that could be cut in two ways) is a `Misfit`.
+
+A key-value store whose ``append`` joins strings is the one with work to do: what ``get`` saw is cut into the strings that were
+put and appended, which works where none of them begins with another. Where nobody appends, a store is one of registers, and
+``""`` what a key holds before it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from harness.checkers.linearizable.calls import NIL, Calls, Column, Kind
+from harness.columns import ABSENT, FAIL, Codes, Columns, Misfit
+from harness.values import frozen, frozen_all
+
+__all__ = ["MEANINGS", "Called", "calls_of"]
+
+
+class Meaning(msgspec.Struct, frozen=True, kw_only=True):
+    """One f: its kind, and the columns of its value, its second value and its items; ``""`` where it has none.
+
+    `amount` says that the value stands for itself and is no code.
+    """
+
+    kind: Kind
+    value: str = ""
+    value_to: str = ""
+    items: str = ""
+    amount: bool = False
+
+
+class Called(msgspec.Struct, frozen=True):
+    """Calls, and the row of `Columns` that each came from."""
+
+    calls: Calls
+    rows: Column
+
+
+_MANY_KINDS: Final = {
+    "read": Kind.READ_MANY,
+    "r": Kind.READ_MANY,
+    "write": Kind.WRITE_MANY,
+    "w": Kind.WRITE_MANY,
+}
+
+_READ_ALL: Final = Meaning(kind=Kind.READ_LIST, items="result")
+_APPEND: Final = Meaning(kind=Kind.APPEND, value="argument")
+_INSERT: Final = Meaning(kind=Kind.INSERT, value="argument")
+_REMOVE: Final = Meaning(kind=Kind.REMOVE, value="result")
+_WRITE: Final = Meaning(kind=Kind.WRITE, value="argument")
+_MANY: Final = Meaning(kind=Kind.WRITE_MANY)
+"""Reads or writes of several registers: its value says which."""
+
+_REGISTER: Final = {
+    "read": Meaning(kind=Kind.READ, value="result"),
+    "write": _WRITE,
+    "cas": Meaning(kind=Kind.CAS, value="argument", value_to="second"),
+}
+
+MEANINGS: Final[dict[str, dict[str, Meaning]]] = {
+    "register": _REGISTER,
+    "append": {"read": _READ_ALL, "append": _APPEND},
+    "kv": {"get": _READ_ALL, "put": _WRITE, "append": _APPEND},
+    "set": {"add": Meaning(kind=Kind.ADD, value="argument"), "read": _READ_ALL},
+    "queue": {"enqueue": _INSERT, "dequeue": _REMOVE},
+    "stack": {"push": _INSERT, "pop": _REMOVE},
+    "counter": {
+        "add": Meaning(kind=Kind.ADD, value="argument", amount=True),
+        "read": Meaning(kind=Kind.READ, value="result", amount=True),
+    },
+    "multi-register": {"txn": _MANY},
+    "mutex": {"acquire": Meaning(kind=Kind.ACQUIRE), "release": Meaning(kind=Kind.RELEASE)},
+}
+"""What the operations of each convention mean."""
+
+_KV_WITHOUT_APPEND: Final = {"get": _REGISTER["read"], "put": _WRITE}
+"""A store to which nobody appends is one of registers, which a monitor can judge."""
+
+Cut = Callable[[Any], list[Any] | None]
+"""From what a read saw to its items; None where it has none."""
+
+
+def calls_of(columns: Columns, convention: str) -> Called:
+    """The calls of `columns`. Raises Misfit."""
+    rows = np.flatnonzero(columns.type != FAIL)
+    filled = _Filled(columns, rows)
+    meanings = MEANINGS[convention]
+    cut: Cut = _items
+    if convention == "kv" and "append" in columns.fs:
+        cut = _pieces(columns)
+    elif convention == "kv":
+        meanings = _KV_WITHOUT_APPEND
+    if convention == "multi-register":
+        filled.many_registers()
+    for code in np.unique(columns.f[rows]).tolist():
+        chosen = np.flatnonzero(columns.f[rows] == code)
+        meaning = meanings.get(columns.fs[code])
+        if meaning is _MANY:
+            continue
+        if meaning is None:
+            first = int(columns.called[rows[chosen[0]]])
+            raise Misfit(first, f"({columns.fs[code]}) cannot be judged with {', '.join(meanings)}")
+        filled.kind[chosen] = meaning.kind
+        filled.put(filled.value, chosen, meaning.value, amount=meaning.amount)
+        filled.put(filled.value_to, chosen, meaning.value_to)
+        if meaning.items:
+            filled.cut(chosen, meaning.items, cut)
+    if meanings is _KV_WITHOUT_APPEND:
+        filled.empty_is_nothing()
+    begin = np.concatenate(([0], np.cumsum(filled.sizes)))
+    calls = Calls(
+        called=columns.called[rows],
+        returned=columns.returned[rows],
+        key=np.maximum(columns.key[rows], 0).astype(np.int64),
+        kind=filled.kind,
+        value=filled.value,
+        value_to=filled.value_to,
+        begin=begin,
+        items=filled.items(),
+    )
+    return Called(calls, rows)
+
+
+class _Filled:
+    """The columns of `Calls` on their way."""
+
+    def __init__(self, columns: Columns, rows: Column) -> None:
+        self._columns = columns
+        self._rows = rows
+        count = len(rows)
+        self.kind = np.zeros(count, np.int64)
+        self.value = np.zeros(count, np.int64)
+        self.value_to = np.zeros(count, np.int64)
+        self.sizes = np.zeros(count, np.int64)
+        self._lists: dict[int, list[int]] = {}
+        """Code of what a read saw -> codes of its items; below `ABSENT` one row's own."""
+        self._seen = np.full(count, ABSENT, np.int64)
+        self._codes = Codes({key: code for code, key in enumerate(frozen_all(columns.values))})
+
+    def put(self, column: Column, chosen: Column, source: str, *, amount: bool = False) -> None:
+        """Fill `chosen` of a column with the codes of `source`, or with the amounts that they stand for."""
+        if not source:
+            return
+        codes = getattr(self._columns, source)[self._rows[chosen]].astype(np.int64)
+        known = codes != ABSENT
+        if amount:
+            for code in np.unique(codes[known]).tolist():
+                if type(self._columns.values[code]) is not int:
+                    raise self._misfit(chosen[codes == code], "holds an amount that is no integer")
+            amounts = [self._columns.values[code] for code in codes[known].tolist()]
+            column[chosen[known]] = amounts
+        else:
+            column[chosen] = np.where(known, codes, NIL)
+
+    def cut(self, chosen: Column, source: str, cut: Cut) -> None:
+        """Find the items that `chosen` saw; each different value is cut once."""
+        codes = getattr(self._columns, source)[self._rows[chosen]]
+        for code in np.unique(codes[codes != ABSENT]).tolist():
+            items = cut(self._columns.values[code])
+            if items is None:
+                raise self._misfit(chosen[codes == code], "saw what has no items")
+            self._lists[code] = [self._codes[key] for key in frozen_all(items)]
+        self._seen[chosen] = codes
+        lengths = {code: len(items) for code, items in self._lists.items()}
+        self.sizes[chosen] = [lengths.get(code, 0) for code in codes.tolist()]
+
+    def many_registers(self) -> None:
+        """Fill everything from lists of [f, register, value]; a read that saw nil says nothing."""
+        columns, registers = self._columns, Codes()
+        for place, row in enumerate(self._rows.tolist()):
+            asked = columns.values[columns.argument[row]]
+            try:
+                kinds = {_MANY_KINDS[f] for f, _, _ in asked}
+                (self.kind[place],) = kinds
+                reads = kinds == {Kind.READ_MANY}
+                source = columns.result[row] if reads else columns.argument[row]
+                told = columns.values[source] if source != ABSENT else []
+                pairs = [(registers[frozen(key)], value) for _, key, value in told]
+            except (LookupError, TypeError, ValueError):
+                raise self._misfit(np.array([place]), "is no list of reads or of writes") from None
+            codes = [
+                [register, self._codes[frozen(value)]]
+                for register, value in pairs
+                if not reads or value is not None
+            ]
+            self._lists[-2 - place] = [code for pair in codes for code in pair]
+            self._seen[place] = -2 - place
+            self.sizes[place] = 2 * len(codes)
+
+    def empty_is_nothing(self) -> None:
+        """Let the empty string be what a key holds that nobody wrote."""
+        empty = self._codes.get("", NIL)
+        self.value[self.value == empty] = NIL
+
+    def items(self) -> Column:
+        """All items, row after row."""
+        seen = self._seen[self._seen != ABSENT].tolist()
+        count = int(self.sizes.sum())
+        return np.fromiter((item for code in seen for item in self._lists[code]), np.int64, count)
+
+    def _misfit(self, chosen: Column, what: str) -> Misfit:
+        row = int(self._rows[chosen[0]])
+        name = self._columns.fs[self._columns.f[row]]
+        return Misfit(int(self._columns.called[row]), f"({name}) {what}")
+
+
+def _items(value: Any) -> list[Any] | None:
+    """The items of a list or set; nothing was seen where there is none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else None
+
+
+def _pieces(columns: Columns) -> Cut:
+    """How to cut what a ``get`` saw into what was put and appended. Raises Misfit."""
+    given = np.unique(columns.argument[columns.argument != ABSENT]).tolist()
+    codes = {
+        str(columns.values[code]): code for code in given if isinstance(columns.values[code], str)
+    }
+    words = sorted(codes)
+    for word, following in pairwise(["", *words]):
+        if following.startswith(word) and (word or not following):
+            first = np.flatnonzero(columns.argument == codes[following])[0]
+            what = f"gives what could be read in two ways: {following!r} begins with {word!r}"
+            raise Misfit(int(columns.called[first]), what)
+    known = frozenset(words)
+    lengths = sorted({len(word) for word in words})
+
+    def cut(value: Any) -> list[Any] | None:
+        if not isinstance(value, str):
+            return [value] if value is not None and not isinstance(value, list) else _items(value)
+        pieces, place = [], 0
+        while place < len(value):
+            fits = [
+                end for end in (place + length for length in lengths) if value[place:end] in known
+            ]
+            end = fits[0] if fits else len(value)
+            pieces.append(value[place:end])
+            place = end
+        return pieces
+
+    return cut

@@ -1,0 +1,70 @@
+"""A history in columns, held against a model of `harness.checkers.linearizable`: from its judgement to a verdict.
+
+The judgement speaks of rows; here they become the operations that a reader knows, and the verdict says what it rests on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from harness.calls import calls_of
+from harness.checkers.checker import Verdict
+from harness.checkers.evidence import finding
+from harness.checkers.linearizable.calls import INFINITY
+from harness.checkers.linearizable.judge import Judgement, judge
+from harness.checkers.linearizable.search import Budget
+from harness.columns import Columns
+from harness.rows import as_data, in_words
+
+__all__ = ["NAME", "linearizable"]
+
+NAME: Final = "linearizable"
+
+_WORDS_SHOWN_MAX: Final = 12
+"""Operations of a window that the sentence names; the data has all."""
+
+
+def linearizable(columns: Columns, convention: str, model: str, budget: Budget) -> Verdict:
+    """Whether every key is linearizable. Raises Misfit for what the model cannot express."""
+    called = calls_of(columns, convention)
+    judgement = judge(called.calls, model, budget)
+    definite = int((called.calls.returned < INFINITY).sum())
+    facts = {
+        "keys_judged": judgement.keys_by_monitor + judgement.keys_by_search,
+        "operations_judged": definite,
+        "judged_by": judgement.by or "nobody",
+        "search_steps": judgement.steps,
+    }
+    if judgement.valid is False:
+        window = sorted(called.rows[list(judgement.window)].tolist())
+        return Verdict(valid=False, facts=facts, evidence=[_conviction(columns, window)])
+    if judgement.valid == "unknown" and definite:
+        return Verdict(valid="unknown", facts=facts, evidence=[_given_up(judgement)])
+    if not definite:
+        what = "no operation is known to have taken effect"
+        return Verdict(valid="unknown", facts=facts, evidence=[finding(NAME, "stimulus", what)])
+    return Verdict(valid=True, facts=facts)
+
+
+def _conviction(columns: Columns, window: list[int]) -> dict[str, Any]:
+    """The finding for rows that no order explains."""
+    shown = [_told(columns, row) for row in window[:_WORDS_SHOWN_MAX]]
+    if len(window) > _WORDS_SHOWN_MAX:
+        shown.append(f"and {len(window) - _WORDS_SHOWN_MAX} more")
+    what = "\n".join([f"no order explains these {len(window)} operations:", *shown])
+    operations = [as_data(columns, row) for row in window]
+    return finding(NAME, "I32", what, operations=operations)
+
+
+def _told(columns: Columns, row: int) -> str:
+    told = as_data(columns, row)
+    until = f"to {told['returned']}" if told["returned"] >= 0 else "on, for it never returned"
+    return f"{in_words(columns, row)} of process {told['process']}, from event {told['called']} {until}"
+
+
+def _given_up(judgement: Judgement) -> dict[str, Any]:
+    what = (
+        f"gave up after {judgement.steps:,} steps; of the key that was explained least "
+        f"{judgement.explained:,} of {judgement.of:,} operations are in order"
+    )
+    return finding(NAME, "I32", what)
