@@ -272,16 +272,16 @@ def _zone_conflicts(blocks: _Blocks) -> tuple[Column, Column]:
 
 def _with_proof(calls: Calls, blocks: _Blocks, window: tuple[int, ...]) -> tuple[int, ...]:
     """Return a window with rows that saw what its crashed rows wrote: without these it would prove nothing."""
-    chosen = list(window)
-    for row in chosen:
+    shown = list(window)
+    for row in shown:
         place = int(np.searchsorted(blocks.rows, row))
         if calls.returned[row] == INFINITY:
             seeing = np.flatnonzero(blocks.seen == blocks.written[place])
             definite = seeing[blocks.returned[seeing] < blocks.end]
             witness = int(blocks.rows[(definite if len(definite) else seeing)[0]])
-            if witness not in chosen:
-                chosen.append(witness)
-    return tuple(sorted(chosen))
+            if witness not in shown:
+                shown.append(witness)
+    return tuple(sorted(shown))
 
 
 def _extremes(blocks: _Blocks, pair: Column) -> tuple[int, ...]:
