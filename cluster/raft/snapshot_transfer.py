@@ -27,18 +27,31 @@ class SnapshotTransfer(Peer):
 
     def _start_snapshot(self, progress: Progress) -> None:
         """Send the newest snapshot from its first byte."""
+        self._turn_to_newest(progress)
+        index = progress.snapshot.index
+        try:
+            data = self._snapshots.read(index, 0, self.config.snapshot_chunk_bytes)
+        except KeyError as error:
+            raise self._newest_is_gone(index) from error
+        self._say_chunk(progress, data)
+
+    def _turn_to_newest(self, progress: Progress) -> None:
+        """Let the next chunk be the first one of the newest snapshot."""
         meta = self._snapshots.latest()
         if meta is None or meta.index < self.log.offset:
             have = "none" if meta is None else f"one at {meta.index}"
             what = f"the log is compacted to {self.log.offset}, but of snapshots there is {have}"
             raise RaftInvariantBroken(self.id, what)
         try:
-            progress.send_snapshot(meta, self._snapshots.size(meta.index))
-            data = self._snapshots.read(meta.index, 0, self.config.snapshot_chunk_bytes)
+            size = self._snapshots.size(meta.index)
         except KeyError as error:
-            what = f"the newest snapshot, {meta.index}, is gone while it is the newest"
-            raise RaftInvariantBroken(self.id, what) from error
-        self._say_chunk(progress, data)
+            raise self._newest_is_gone(meta.index) from error
+        progress.send_snapshot(meta, size)
+
+    def _newest_is_gone(self, index: int) -> RaftInvariantBroken:
+        return RaftInvariantBroken(
+            self.id, f"the newest snapshot, {index}, is gone while it is the newest"
+        )
 
     def _send_chunk(self, progress: Progress) -> None:
         """Send the chunk that the follower needs next; a snapshot that is gone is replaced by the newest."""
@@ -71,8 +84,8 @@ class SnapshotTransfer(Peer):
             return  # The answer to an earlier transfer.
         if message.next_offset == REFUSED:
             # Start again, but not before a heartbeat was answered: a follower that refuses at once must not
-            # be flooded. `_send_chunk` picks the newest snapshot when this one is gone.
-            progress.send_snapshot(progress.snapshot, progress.snapshot_total)
+            # be flooded. With the newest one: the refused one may be rotten on this disk.
+            self._turn_to_newest(progress)
         elif message.next_offset == progress.snapshot_total:
             progress.acknowledge(message.index)
             progress.replicate()
