@@ -62,8 +62,9 @@ def complete_findings(results, invariants):
 
 
 def test_every_bug_of_the_catalogue_is_placed():
-    """A new bug must be put into one of the tables above."""
-    assert {*BROKEN, *ABOUT_NO_ROW} | UNSEEN == set(CATALOGUE)
+    """A new bug of the registry must be put into one of the tables above; those of raft have a test of their own."""
+    of_the_registry = {bug for bug in CATALOGUE if bug.startswith("B-")}
+    assert {*BROKEN, *ABOUT_NO_ROW} | UNSEEN == of_the_registry
 
 
 @pytest.mark.slow
