@@ -239,15 +239,16 @@ def _numbered(names: list[Any]) -> tuple[Integers, list[Any]]:
     return _column(map(numbers.__getitem__, names), len(names)), distinct
 
 
-def _integers(values: list[Any]) -> Integers | None:
-    """Return `values` as they are, or None where they are no integers of a moderate size."""
-    if set(map(type, values)) - {int}:
+def _integers(parts: Sequence[Sequence[Any]]) -> Integers | None:
+    """Return the items of all parts as they are, or None where they are no integers of a moderate size."""
+    if set(map(type, chain.from_iterable(parts))) - {int}:
         return None
     try:
-        found: Integers = _column(values, len(values))
+        found: Integers = _column(chain.from_iterable(parts), sum(map(len, parts)))
     except OverflowError:
         return None
-    return found if not len(found) or int(np.abs(found).max()) < _VALUE_MAX else None
+    moderate = found.max(initial=0) < _VALUE_MAX and found.min(initial=0) > -_VALUE_MAX
+    return found if moderate else None
 
 
 def _lists(
@@ -255,18 +256,23 @@ def _lists(
 ) -> tuple[Integers, Integers, Integers, list[Any] | None]:
     """Return the columns value, offset, elements, names of lists; a read of None saw the empty list."""
     read = (codes == READ) & known
-    lists = [values[position] or () for position in np.flatnonzero(read).tolist()]
+    results = [values[position] for position in np.flatnonzero(read).tolist()]
+    strange = set(map(type, results)) - {list, tuple, type(None)}
+    if strange:
+        names_of_types = sorted(kind.__name__ for kind in strange)
+        raise UserMistake(
+            f"a read of a key that is appended to gives a list, not {', '.join(names_of_types)}"
+        )
+    lists = [() if result is None else result for result in results]
     length = np.zeros(len(values), np.int64)
-    try:
-        length[read] = _column(map(len, lists), len(lists))
-        seen = list(chain.from_iterable(lists))
-    except TypeError as error:
-        raise UserMistake(f"a read of an appended key is a list: {error}") from error
+    length[read] = _column(map(len, lists), len(lists))
+    elements = _integers(lists)
     written = np.flatnonzero(codes == WRITE)
     appended = [values[position] for position in written.tolist()]
     names: list[Any] | None = None
-    elements, arguments = _integers(seen), _integers(appended)
+    arguments = _integers([appended])
     if elements is None or arguments is None:
+        seen = list(chain.from_iterable(lists))
         both, names = _numbered(seen + appended)
         elements, arguments = both[: len(seen)], both[len(seen) :]
     value = np.full(len(values), UNKNOWN, np.int64)
@@ -284,7 +290,7 @@ def _registers(
     there = ~nothing & ~blind
     given = [values[position] for position in np.flatnonzero(there).tolist()]
     names: list[Any] | None = None
-    numbers = _integers(given)
+    numbers = _integers([given])
     if numbers is None:
         numbers, names = _numbered(given)
     value[there] = numbers

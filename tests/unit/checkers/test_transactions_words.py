@@ -233,3 +233,10 @@ def test_many_rivals_are_not_all_named():
     told = [finding["what"] for finding in verdict(at_once(*ended)).evidence]
 
     assert any("T9 and 3 more all read key 'x' as []" in what for what in told)
+
+
+@pytest.mark.parametrize("result", ["ab", 0, {"a": 1}])
+def test_reads_of_lists_give_lists(result):
+    """A read of an appended key that gave no list is a mistake of the user, whatever else could be iterated."""
+    with pytest.raises(UserMistake, match="gives a list, not"):
+        load(at_once(("ok", [["append", "x", 1]]), ("ok", [["r", "x", result]])))
