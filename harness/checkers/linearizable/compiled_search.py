@@ -35,13 +35,18 @@ _ROOM_FIRST = 1 << 12
 _ROOM_FACTOR = 16
 """Configurations remembered at first; a search that needs more begins again with so many times more room."""
 
-_PREFERENCES = (INFINITY >> 1, 0)
+_FITTING_FIRST, _RETURNING_FIRST = INFINITY >> 1, 0
 """What is added to the rank of a step that fits anywhere. Much of it: steps that need the state as it is go first. Nothing:
-the step that returns first goes first. Which of them gets lost in a history cannot be told before, so they take turns."""
+the step that returns first goes first. Neither is best for every history, so they take turns."""
 
-_PATIENCE_FIRST = 30_000
+_CROWD = 16
+"""Operations open at one time, on average, from which on the steps that fit go first in the first turn."""
+
+_PATIENCE_MIN = 30_000
+_PATIENCE_PER_STEP = 12
 _PATIENCE_FACTOR = 4
-"""Steps of the first turns, and how many times more the next turns have; a search begins anew with each."""
+"""Tries of the first turn of each preference, at least and for each definite step of the history, and how many times more the
+next turns have; a search begins anew with each."""
 
 
 class Searched(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +81,7 @@ def search_keys(
     sink = encoded.states - 1 if encoded.lists else NOTHING
     left = np.array(which, dtype=np.int64)
     spent = np.zeros(keys, dtype=np.int64)
-    for preference, patience in _turns(budget.steps_max):
+    for preference, patience in _turns(steps, keys, budget.steps_max):
         work.now[PREFERENCE] = preference
         _search_in_room(
             native,
@@ -95,11 +100,16 @@ def search_keys(
     return Searched(ended=ended, steps=spent, length=length, stuck=stuck, order=order)
 
 
-def _turns(steps_max: int) -> Iterator[tuple[int, int]]:
-    """Yield (preference, steps) of turn after turn, until a key would have used `steps_max` steps."""
-    patience = _PATIENCE_FIRST
+def _turns(steps: Steps, keys: int, steps_max: int) -> Iterator[tuple[int, int]]:
+    """Yield (preference, tries) of turn after turn, until a key would have used `steps_max`."""
+    definite = len(steps.called)
+    crowd = int((steps.returned - steps.called).sum()) // max(2 * definite, 1)
+    turns = (_RETURNING_FIRST, _FITTING_FIRST)
+    if crowd >= _CROWD:
+        turns = (_FITTING_FIRST, _RETURNING_FIRST)
+    patience = max(_PATIENCE_MIN, _PATIENCE_PER_STEP * definite // max(keys, 1))
     while steps_max > 0:
-        for preference in _PREFERENCES:
+        for preference in turns:
             yield preference, min(patience, steps_max)
             steps_max -= patience
             if steps_max <= 0:
