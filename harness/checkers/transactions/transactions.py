@@ -308,5 +308,7 @@ def _reported(flat: list[Any]) -> Integers:
     if max(map(len, flat), default=0) > 3:
         for position, item in enumerate(flat):
             if len(item) > 3 and item[3] is not None:
+                if type(item[3]) is not int:
+                    raise UserMistake(f"a reported version is a number, and {item!r} has another")
                 version[position] = item[3]
     return version

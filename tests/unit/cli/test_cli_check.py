@@ -180,6 +180,8 @@ def test_dropped_line_is_told(file, capsys) -> None:
          "does not say what came first"),
         ("0\t:invoke\t:read\tnil\n0\t:ok\t:read\t0\n1\t:invoke\t:add\t:x\n",
          ["--model", "counter"], "line 3 (add) holds an amount that is no integer"),
+        (SKEW.replace("[:append :y 1]]", "[:append :y 1 :v]]"), ["--model", "list-append"],
+         "a reported version is a number"),
         ("hello", ["--model", "register"], "no known format begins with 'hello'"),
     ],
 )  # fmt: skip
