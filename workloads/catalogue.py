@@ -25,7 +25,7 @@ class Offer(msgspec.Struct, frozen=True):
     options: Mapping[str, Any] = {}
     """The workload's own options: name -> type."""
     over_many: Mapping[str, int] = {}
-    """Facts that many seeds together must have seen before their pass counts."""
+    """Facts that many seeds with the usual faults must have seen together before their pass counts."""
     opcode: int = OPCODE_REGISTRATION
     """Of the entries that it is about: crash points around applying are armed for these."""
 

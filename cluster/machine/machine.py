@@ -7,7 +7,7 @@ Durability (design §3.7). Key-value entries are staged and `flush` commits the 
 its applied index, so they are never replayed over their own effects. A registration makes its row durable by
 itself. What moves the durable applied index is `MachineConfig.durability`:
 
-* ``every``: key-value batches, and a second synced commit after each encryption entry;
+* ``every``: key-value batches, and a second synced commit after each encryption entry (`settle`);
 * ``data``: key-value batches only, so registrations are replayed after a restart;
 * ``snapshot``: as ``data``; the node rebuilds the store from the snapshot at every start.
 
@@ -110,6 +110,8 @@ class StateMachine:
         self._rows = StagedRows(store, self._state_hash)
         session_rows = (pair for pair in stored if pair[0].startswith(SESSION_PREFIX))
         self._sessions = Sessions(self._rows, session_rows, config.sessions_max)
+        self._unsettled: tuple[int, int] | None = None
+        """(index, opcode) of an encryption entry whose index `settle` has to make durable."""
         self._run: list[tuple[int, int]] = []
         """(index, opcode) of the first and of the last key-value entry staged; empty: none."""
 
@@ -163,6 +165,23 @@ class StateMachine:
             return self._halt(index, opcode, error)
         self._rows.clear()
         self._run.clear()
+        return None
+
+    def settle(self) -> Outcome | None:
+        """Make the applied index durable behind an encryption entry, where the mode wants that (``every``).
+
+        Apart from `apply`, so that a crash between effect and index is a moment of its own. Returns None, or the
+        halt: then `applied` is below the entry again.
+        """
+        if self._unsettled is None:
+            return None
+        index, opcode = self._unsettled
+        self._unsettled = None
+        try:
+            self.set_durable_applied_index(index)
+        except StoreFailed as error:
+            self.applied = index - 1
+            return self._halt(index, opcode, error)
         return None
 
     def commit_run(self, index: int) -> None:
@@ -252,7 +271,7 @@ class StateMachine:
             applier.apply_rotation(index, decode_rotation(body))
         else:
             raise UnknownEncryptionOpcode(f"opcode 0x{opcode:02x} is reserved for encryption")
-        self._encryption_applied(index)
+        self._encryption_applied(index, entries.OPCODE_REGISTRATION)
         return self._applied(index, opcode, "keys")
 
     def _apply_registration(
@@ -265,7 +284,7 @@ class StateMachine:
         self._probe.reach("reg.after_return")
         if ruling.row_writes:
             self._state_hash.note_put(ruling.key, ruling.value_after)
-        self._encryption_applied(index)
+        self._encryption_applied(index, entries.OPCODE_REGISTRATION)
         return Outcome(
             index,
             entries.OPCODE_REGISTRATION,
@@ -310,15 +329,11 @@ class StateMachine:
             index, opcode, decision, result, self.state_hash(), type(error).__name__, str(error)
         )
 
-    def _encryption_applied(self, index: int) -> None:
-        """Move the applied index past an encryption entry whose effects are durable. Raises StoreFailed."""
+    def _encryption_applied(self, index: int, opcode: int) -> None:
+        """Move the applied index past an encryption entry whose effects are durable."""
         self.applied = index
         if self.config.durability == "every":
-            try:
-                self.set_durable_applied_index(index)
-            except StoreFailed:
-                self.applied = index - 1
-                raise
+            self._unsettled = (index, opcode)
 
     def _raise_ceiling(self, ceiling_ms: int) -> None:
         self.hlc_ceiling_ms = max(self.hlc_ceiling_ms, ceiling_ms)

@@ -251,6 +251,8 @@ class Replica:
             send(group, message)
         self.raft.advance(ready, now_ns)
         if ready.committed:
+            self.probe.index = ready.committed[0].index
+            self.probe.opcode = opcode_of(ready.committed[0].data)
             self.probe.reach("eng.after_send_before_apply")
             self._apply(ready.committed)
         for state in ready.reads:
@@ -307,6 +309,9 @@ class Replica:
             if probe.tracing:
                 self._trace_applied(entry, outcome)
             probe.reach("eng.after_apply_before_set_applied")
+            failure = self.machine.settle()
+            if failure is not None:
+                self._halt(entry, failure, told=True)
             self.raft.applied_to(entry.index)
             probe.reach("eng.after_set_applied_before_resolve")
             self._resolve(entry, outcome)
@@ -327,16 +332,17 @@ class Replica:
             )
         self._outbox.complete(request, reply)
 
-    def _halt(self, entry: Entry, outcome: Outcome) -> None:
+    def _halt(self, entry: Entry, outcome: Outcome, *, told: bool = False) -> None:
         """Stop applying: the applied index stays below, the commit index is persisted so that the next start halts too.
 
-        A leader first tells its followers what is committed: they must come to the same end.
+        `told`: the trace knows already what the entry did; only its index could not be kept. A leader first tells its followers what is committed: they must come to the same end.
         """
         probe = self.probe
         for message in self.raft.last_words():
             self._outbox.send(self.group, message)
         if probe.tracing:
-            self._trace_applied(entry, outcome)
+            if not told:
+                self._trace_applied(entry, outcome)
             probe.emit(
                 Halted(
                     node=self.config.name,

@@ -66,8 +66,11 @@ def run_seeds(
 
 
 def _missing(scenario: Scenario, found: Search) -> list[dict[str, Any]]:
-    """Say which facts the workload needs over many seeds and the search did not see; a few seeds prove little anyway."""
-    if len(found.briefs) < MANY_SEEDS:
+    """Say which facts the workload needs over many seeds and the search did not see.
+
+    Nothing is asked of a few seeds, nor where the scenario chose its own faults: then it knows what it left out.
+    """
+    if len(found.briefs) < MANY_SEEDS or scenario.nemesis or scenario.faults:
         return []
     needed = WORKLOADS[scenario.workload].over_many
     return [

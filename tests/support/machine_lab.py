@@ -161,7 +161,8 @@ class Lab:
     def apply(self, payload: bytes) -> Any:
         """Apply `payload` as the next entry."""
         index = self.machine.applied + 1
-        return self.machine.apply(Entry(index, 1, encode_entry(index, payload)))
+        outcome = self.machine.apply(Entry(index, 1, encode_entry(index, payload)))
+        return self.machine.settle() or outcome
 
     def register(self, epoch: int, *, node: int = NODE, dek_id: int = 1) -> Any:
         """Apply a registration as the next entry."""

@@ -52,6 +52,7 @@ def live(platter, log, mode, probe, flush_every=1):
     try:
         for entry in log[lab.machine.applied :]:
             outcome = lab.machine.apply(entry)
+            outcome = lab.machine.settle() or outcome
             assert not outcome.halt, outcome.message
             if entry.index % flush_every == 0:
                 assert lab.machine.flush() is None
