@@ -26,10 +26,10 @@ from harness.checkers.linearizable.zones import judge_zones, order_by_zones
 
 __all__ = ["MONITORS", "Monitor", "monitor_for", "order_of", "window_of"]
 
-_TESTS_MAX = 300
+_TESTS_MAX = 120
 """Histories judged while a window is made smaller; then it stays as it is."""
 
-_TEST_BUDGET = Budget(steps_max=200_000, remembered_max=200_000)
+_TEST_BUDGET = Budget(steps_max=50_000, remembered_max=50_000)
 """What one of these judgements may use; one that needs more counts as explained."""
 
 
