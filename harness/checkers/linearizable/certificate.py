@@ -29,8 +29,10 @@ __all__ = ["MONITORS", "Monitor", "monitor_for", "order_of", "window_of"]
 _TESTS_MAX = 120
 """Histories judged while a window is made smaller; then it stays as it is."""
 
+_CUT_BUDGET = Budget(steps_max=500_000, remembered_max=500_000)
 _TEST_BUDGET = Budget(steps_max=50_000, remembered_max=50_000)
-"""What one of these judgements may use; one that needs more counts as explained."""
+"""What one judgement may use while the end is cut off (a few of them), and while rows go; one that needs more counts as
+explained."""
 
 
 class Monitor(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ def window_of(calls: Calls, model: str) -> tuple[int, ...]:
     low, high = 0, len(positions) - 1
     while low < high:
         middle = (low + high) // 2
-        if _inexplicable(_until(calls, int(positions[middle])), model):
+        if _inexplicable(_until(calls, int(positions[middle])), model, _CUT_BUDGET):
             high = middle
         else:
             low = middle + 1
@@ -101,7 +103,7 @@ def window_of(calls: Calls, model: str) -> tuple[int, ...]:
         begin = 0
         while begin < len(kept) and tests < _TESTS_MAX:
             fewer = _closed(short, model, np.delete(kept, np.s_[begin : begin + unit]))
-            if len(fewer) < len(kept) and _inexplicable(short.select(fewer), model):
+            if len(fewer) < len(kept) and _inexplicable(short.select(fewer), model, _TEST_BUDGET):
                 kept = fewer
             else:
                 begin += unit
@@ -109,8 +111,8 @@ def window_of(calls: Calls, model: str) -> tuple[int, ...]:
     return tuple(kept.tolist())
 
 
-def _inexplicable(calls: Calls, model: str) -> bool:
-    return bool((search_each_key(calls, model, _TEST_BUDGET).valid == 0).any())
+def _inexplicable(calls: Calls, model: str, budget: Budget) -> bool:
+    return bool((search_each_key(calls, model, budget).valid == 0).any())
 
 
 def _until(calls: Calls, position: int) -> Calls:
