@@ -26,8 +26,8 @@ from harness.checkers.linearizable.zones import judge_zones, order_by_zones
 
 __all__ = ["MONITORS", "Monitor", "monitor_for", "order_of", "window_of"]
 
-_TESTS_MAX = 120
-"""Histories judged while a window is made smaller; then it stays as it is."""
+_WORK_MAX = 1_000_000
+"""Steps searched and rows looked at while rows go; then a window stays as it is."""
 
 _CUT_BUDGET = Budget(steps_max=500_000, remembered_max=500_000)
 _TEST_BUDGET = Budget(steps_max=50_000, remembered_max=50_000)
@@ -88,7 +88,7 @@ def window_of(calls: Calls, model: str) -> tuple[int, ...]:
     low, high = 0, len(positions) - 1
     while low < high:
         middle = (low + high) // 2
-        if _inexplicable(_until(calls, int(positions[middle])), model, _CUT_BUDGET):
+        if _inexplicable(_until(calls, int(positions[middle])), model, _CUT_BUDGET)[0]:
             high = middle
         else:
             low = middle + 1
@@ -97,22 +97,27 @@ def window_of(calls: Calls, model: str) -> tuple[int, ...]:
     short = _until(calls, int(positions[low]))
     kept = np.arange(len(short))
     unit = len(kept)
-    tests = 0
+    work = 0
     while unit > 1:
         unit = (unit + 1) // 2
         begin = 0
-        while begin < len(kept) and tests < _TESTS_MAX:
+        while begin < len(kept) and work < _WORK_MAX:
             fewer = _closed(short, model, np.delete(kept, np.s_[begin : begin + unit]))
-            if len(fewer) < len(kept) and _inexplicable(short.select(fewer), model, _TEST_BUDGET):
+            wrong = False
+            if len(fewer) < len(kept):
+                wrong, steps = _inexplicable(short.select(fewer), model, _TEST_BUDGET)
+                work += steps + len(fewer)
+            if wrong:
                 kept = fewer
             else:
                 begin += unit
-            tests += 1
     return tuple(kept.tolist())
 
 
-def _inexplicable(calls: Calls, model: str, budget: Budget) -> bool:
-    return bool((search_each_key(calls, model, budget).valid == 0).any())
+def _inexplicable(calls: Calls, model: str, budget: Budget) -> tuple[bool, int]:
+    """Return whether no order explains `calls`, as far as `budget` can tell, and what it cost."""
+    found = search_each_key(calls, model, budget)
+    return bool((found.valid == 0).any()), int(found.steps.sum())
 
 
 def _until(calls: Calls, position: int) -> Calls:
