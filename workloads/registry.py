@@ -196,6 +196,10 @@ def _registration(f: str, dek_id: int, writer: str, epoch: int) -> dict[str, Any
     return {"f": f, "value": {"dek_id": dek_id, "full_node_id": identity, "epoch": epoch}}
 
 
+CALM_NS = 4 * SECOND_NS
+"""Until then epochs only rise: the first crashes meet replays, and nothing that looks like one."""
+
+
 class _Load:
     """The load's memory: the highest epoch ever asked for, by (dek, writer).
 
@@ -216,7 +220,7 @@ class _Load:
         if draw(20) == 0:
             return _registration("register", dek, COLLIDING[1], draw(4))
         epoch = self.epochs.get((dek, writer), -1)
-        kind = draw(10)
+        kind = draw(10 if context.time_ns >= CALM_NS else 7)
         if epoch < 0 or kind < 7:
             epoch += 1 + (draw(3) if kind == 0 else 0)
             self.epochs[dek, writer] = epoch

@@ -76,22 +76,25 @@ class Journal:
         """Write one frame with `entries` and `state`; durable on return when `sync`. Raises LogFailed (final)."""
         pack = _ENTRY_HEAD.pack
         records = [(ENTRY, pack(entry.index, entry.term) + entry.data) for entry in entries]
+        if self._log.full:
+            # Before the new state counts: the head of a segment must not speak of entries that come after it.
+            self._roll()
         if state is not None:
             self._state = state
             records.append(_state_record(state))
-        self._append(records, sync=sync)
+        self._log.append(records, sync=sync)
         if entries and entries[-1].index > self._highest:
             self._highest = entries[-1].index
 
     def save_snapshot(self, meta: SnapshotMeta) -> None:
         """Record that the snapshot at `meta` is complete (D7), durably."""
         self._snapshot = meta
-        self._append(self._snapshot_records(SNAPSHOT), sync=True)
+        self._log.append(self._snapshot_records(SNAPSHOT), sync=True)
 
     def reset(self, meta: SnapshotMeta) -> None:
         """Record that a received snapshot replaces the whole log (D7), durably."""
         self._snapshot = meta
-        self._append(self._snapshot_records(RESET), sync=True)
+        self._log.append(self._snapshot_records(RESET), sync=True)
         self._highest = meta.index
 
     def release(self, index: int) -> None:
@@ -106,11 +109,6 @@ class Journal:
     def close(self) -> None:
         """Close the log; syncs nothing."""
         self._log.close()
-
-    def _append(self, records: Sequence[tuple[int, bytes]], *, sync: bool) -> None:
-        if self._log.full:
-            self._roll()
-        self._log.append(records, sync=sync)
 
     def _roll(self) -> None:
         self._last_index[self._log.current_segment] = self._highest

@@ -41,7 +41,7 @@ from harness.checkers.committed_log import (
     encryption_entries,
     kv_requests,
 )
-from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
+from harness.checkers.evidence import LastCrash, finding, telling_first
 from harness.checkers.registry_fold import RowKey, registry_folds
 from harness.checkers.replica_story import corrupt_replicas
 from harness.operation import Operation
@@ -72,7 +72,7 @@ class Durability:
         }
         evidence = trace.evidence + lost.evidence
         if evidence:
-            return Verdict(valid=False, facts=facts, evidence=evidence[:EVIDENCE_MAX])
+            return Verdict(valid=False, facts=facts, evidence=telling_first(evidence))
         if not lost.acknowledged:
             what = "no write and no registration was ever acknowledged, so nothing could be lost"
             evidence = [finding(self.name, "stimulus", what)]

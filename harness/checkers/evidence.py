@@ -11,7 +11,7 @@ from typing import Any
 
 from cluster.trace import Applied, Event, HitPoint, Stopped
 
-__all__ = ["EVIDENCE_MAX", "LastCrash", "finding"]
+__all__ = ["EVIDENCE_MAX", "LastCrash", "finding", "telling_first"]
 
 EVIDENCE_MAX = 100
 """Findings kept by one checker; one broken run can have thousands, and the first ones say why."""
@@ -62,6 +62,11 @@ class LastCrash:
     def words(self, node: str) -> str:
         """Return the same as the end of a sentence."""
         return self._words.get(node, "")
+
+
+def telling_first(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is kept of `evidence`: findings of a node that was struck before come first, they tell most."""
+    return sorted(evidence, key=lambda found: not found.get("crash_point"))[:EVIDENCE_MAX]
 
 
 def finding(

@@ -32,7 +32,7 @@ from cluster.trace import (
     Stopped,
 )
 from harness.checkers.checker import Run, Verdict
-from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
+from harness.checkers.evidence import LastCrash, finding, telling_first
 from harness.checkers.registry_fold import (
     HALT_KINDS,
     Expectation,
@@ -109,7 +109,7 @@ class _Judgement:
         self._judge_final_state()
         missing = self._judge_expected_halts()
         if self._evidence:
-            evidence = self._evidence[:EVIDENCE_MAX]
+            evidence = telling_first(self._evidence)
             return Verdict(valid=False, facts=dict(self._facts), evidence=evidence)
         if not missing and not self._facts["registrations_applied"] and not self._halted_replicas:
             missing = "no registration was applied by any node"

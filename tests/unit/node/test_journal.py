@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.node.journal import Journal, Recovered
-from cluster.probe import SilentProbe
+from cluster.probe import Crash, SilentProbe
 from cluster.raft.messages import Entry, HardState, SnapshotMeta
 from cluster.storage.sim_disk import SimDisk
 from cluster.storage.wal import LogDamaged
@@ -65,3 +65,34 @@ def test_a_reset_begins_the_log_anew():
     found = journal_on(disk).recovered
     assert found.snapshot == meta
     assert found.entries == entries(10, 11, 2)
+
+
+def write_one_by_one(journal: Journal, count: int) -> None:
+    """Write entries 1 ... `count`, each with the commit index that covers it."""
+    for index in range(1, count + 1):
+        journal.write(entries(index, index, 1), HardState(1, "n1", index), sync=True)
+
+
+class DiesAtWrite(SilentProbe):
+    """Kills at the nth frame that is written."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+
+    def reach(self, point: str) -> None:
+        if point == "wal.after_write_before_fsync":
+            self.left -= 1
+            if self.left == 0:
+                raise Crash(point, "kill")
+
+
+@pytest.mark.parametrize("nth", range(1, 60))
+def test_the_commit_index_on_disk_never_speaks_of_entries_that_are_not(nth):
+    """Whatever frame a kill strikes at, the head of a new segment included, commit stays within the log."""
+    disk = SimDisk()
+    journal = Journal.open(disk, "wal", DiesAtWrite(nth), 256)
+    with pytest.raises(Crash):
+        write_one_by_one(journal, 60)
+    disk.kill()
+    found = journal_on(disk).recovered
+    assert found.hard_state.commit <= (found.entries[-1].index if found.entries else 0)
