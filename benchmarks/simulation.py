@@ -130,7 +130,6 @@ def plan_of(seed: int) -> tuple[Plan, Tape]:
         concurrency=1,
         time_limit_s=15.0,
         seed=seed,
-        nemesis=["partition", "kill"],
         options=FIXED,
         faults=entries,
     )
