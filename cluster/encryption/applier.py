@@ -176,8 +176,9 @@ def _explain(
 ) -> str:
     """Put the numbers that a halt rests on into words."""
     owner = 0 if row is None else row.full_node_id
+    changed = f", changed at entry {seen.row_index}" if seen.row_index else ""
     return (
         f"{why}: entry {index} registers node {registration.full_node_id:016x} under key "
         f"{registration.dek_id} at epoch {registration.local_epoch}; the row belongs to {owner:016x}, "
-        f"last epoch {seen.last_epoch}, changed at entry {seen.row_index}"
+        f"last epoch {seen.last_epoch}{changed}"
     )
