@@ -6,54 +6,17 @@ through the leader's check. Method: the files in ``examples/`` with their faults
 promise is read off trace, history and disks here once more.
 """
 
-import itertools
-from pathlib import Path
-
 import msgspec
 import pytest
+from appendix_a import VARIANTS, equal_epoch_replay, example
 
 from cluster.encryption.identity import full_node_id
 from cluster.encryption.registry_rows import decode_row
 from cluster.trace import Applied, Halted, HitPoint, Started, Stopped
 from harness.campaign.simulate import simulate
-from harness.cli.options import known
-from harness.scenario import After, FaultEntry, load_scenario
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 QUICK = range(2)
 THOROUGH = range(100)
-
-MODES = ("every", "data", "snapshot")
-TARGETS = ("leader", "follower", "all")
-VARIANTS = list(itertools.product(MODES, ("kill", "power"), TARGETS, (False, True)))
-POINT = "eng.after_apply_before_set_applied"
-"""Where to strike: the effect is durable, the applied index is not, in every mode."""
-
-
-def example(name):
-    return load_scenario((EXAMPLES / f"{name}.toml").read_text(), known())
-
-
-def equal_epoch_replay(mode, action, target, again):
-    """The scenario A1' for one variant."""
-    base = example("a1-equal-epoch-replay")
-    registered = After(f="register", delay_s=0.5)
-    order = {"opcode": 3, "action": action}
-    order["point"] = POINT
-    acts = [("arm", [target], order), ("await-exit", [], {}), ("dump", [], {})]
-    if again:
-        acts += [("arm", ["down"], order), ("start", [], {})]
-        acts += [("await-exit", [], {"timeout_s": 2.0}), ("dump", [], {})]
-    faults = [FaultEntry(f=f, targets=to, value=value, when=registered) for f, to, value in acts]
-    back = registered if target == "all" else After(f="write", nth=2)
-    faults.append(FaultEntry(f="start", when=back))
-    return msgspec.structs.replace(
-        base,
-        time_limit_s=20.0,
-        options={**base.options, "durability": mode},
-        stimuli={f"crash_points_hit/{POINT}": 1},
-        faults=faults,
-    )
 
 
 def run(scenario, seed):

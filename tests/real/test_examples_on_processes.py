@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from appendix_a import VARIANTS, equal_epoch_replay
 
 from cluster.trace import Halted, HitPoint
 from harness.campaign.execute import execute
@@ -68,3 +69,21 @@ def test_a_collision_on_processes_halts_every_replica_again(tmp_path, name):
     assert {event.error_class for event in halts} == {"WriterUint16Collision"}
     assert len({event.index for event in halts}) == 1
     assert {event.node for event in halts} == {"n1", "n2", "n3"}
+
+
+AGAIN_AND_EVERYBODY = [
+    variant for variant in VARIANTS if variant[1] == "power" and (variant[2] == "all") != variant[3]
+]
+"""Of the 36 variants those that add most: the whole cluster, and the leader or a follower struck twice, by power."""
+
+
+@pytest.mark.parametrize("variant", AGAIN_AND_EVERYBODY)
+def test_a_variant_of_the_replay_on_processes_changes_nothing(tmp_path, variant):
+    """A1' with every node struck, or one struck again while it replays: the same scenario, on processes."""
+    scenario = msgspec.structs.replace(
+        equal_epoch_replay(*variant), world="local", time_limit_s=9.0
+    )
+    folder = Store(tmp_path).create("a1", "20260101T000000.000Z")
+    results = execute(scenario, folder).results
+    assert results["valid"] is True, results["evidence"]
+    assert results["facts"]["replayed_registrations"] >= 1
