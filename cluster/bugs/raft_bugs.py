@@ -1,7 +1,8 @@
 """Seeded bugs of the consensus core: mistakes that real Rafts have made, each a small override of one decision.
 
-Everything here is wrong on purpose, and each has been found by the default scenario of ``register`` or ``set``. ``R-A`` and ``R-D`` are historical: the source names a system that shipped the
-mistake. ``R-P`` leave a rule of the paper out. `BUGS` says what a run needs to meet each one.
+Everything here is wrong on purpose, and each has been found by the default scenario of ``register`` or
+``set``. ``R-A`` and ``R-D`` are historical: the source names a system that shipped the mistake. ``R-P``
+leave a rule of the paper out. `BUGS` says what a run needs to meet each one.
 """
 
 from __future__ import annotations
