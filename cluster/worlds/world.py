@@ -19,16 +19,23 @@ from cluster.node.requests import CrashOrder, Reply, Request
 from cluster.trace import Event
 
 __all__ = [
+    "ClientFaults",
     "ClockFaults",
     "Connection",
     "CrashOrder",
     "DiskFault",
     "DiskFaults",
+    "FileDamage",
+    "FileFaults",
+    "Limits",
     "LinkFault",
     "LinkFaults",
     "Mailbox",
+    "RealtimeFaults",
     "Reply",
     "Request",
+    "ResourceFaults",
+    "SpareNodes",
     "Timeline",
     "World",
 ]
@@ -83,11 +90,44 @@ class DiskFault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkFault(msgspec.Struct, frozen=True, kw_only=True):
-    """A bad link: every message is lost or doubled with these probabilities, or `delay_ns` and up to twice that late."""
+    """A bad link: every message is lost or doubled with these probabilities, or `delay_ns` and up to twice that late.
+
+    Real links also know `jitter_ns` (up to so much later still, each packet on its own), `reordering` (the share of packets
+    that overtake the delayed ones) and `bandwidth_bps` (bits per second; 0: no limit). Simulated links, whose messages
+    overtake each other anyway, take the first three.
+    """
 
     delay_ns: int = 0
     loss: float = 0.0
     duplication: float = 0.0
+    jitter_ns: int = 0
+    reordering: float = 0.0
+    bandwidth_bps: int = 0
+
+
+class FileDamage(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to the files of a node that is down.
+
+    ``flip`` inverts `count` drawn bits of `path`, ``truncate`` cuts `count` bytes off its end, ``keep`` puts a copy of `path`
+    aside, ``stale`` puts the copy back, ``wipe`` removes everything below `path`, ``swap`` exchanges the whole disk with that
+    of the node `other`. `path` is relative to the data directory; ``""`` is all of it; a pattern such as ``kv/*.db`` means the
+    first match in order of names. `seed` decides which bits.
+    """
+
+    kind: Literal["flip", "truncate", "keep", "stale", "wipe", "swap"]
+    path: str = ""
+    count: int = 1
+    other: str = ""
+    seed: int = 0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node may use at most; 0: as much as there is."""
+
+    cpu_percent: int = 0
+    memory_bytes: int = 0
+    open_files: int = 0
+    disk_bytes: int = 0
 
 
 class World(Timeline, Protocol):
@@ -177,3 +217,48 @@ class ClockFaults(Protocol):
 
     async def clock_rate(self, node: str, drift_ppm: int) -> None:
         """Let the node's monotonic clock run fast by so many parts per million (slow: negative), without a jump."""
+
+
+class ClientFaults(Protocol):
+    """What a world with the capability ``cut-clients`` can do besides."""
+
+    async def cut_clients(self, nodes: Sequence[str]) -> None:
+        """Drop everything between clients and these nodes, from now on, replacing earlier such cuts. Undone by `World.heal`."""
+
+
+class RealtimeFaults(Protocol):
+    """What a world with the capability ``realtime`` can do besides. The node's waits and timers are not touched."""
+
+    async def set_realtime(self, node: str, offset_ns: int, drift_ppm: int) -> None:
+        """Let the node's wall clock be off by so much and drift from there; zeros put it right."""
+
+
+class FileFaults(Protocol):
+    """What a world with the capability ``file-faults`` can do besides."""
+
+    async def damage(self, node: str, damage: FileDamage) -> dict[str, Any]:
+        """Damage files of a node that is down; returns what was done, as data (path, offsets ...).
+
+        Raises WorldFailed when the node runs. Not undone: a damaged disk stays damaged.
+        """
+
+
+class ResourceFaults(Protocol):
+    """What a world with the capability ``limits`` can do besides. Undone by `down` and by `Limits()`."""
+
+    async def limit(self, node: str, limits: Limits) -> None:
+        """Let the node have no more than this from now on."""
+
+
+class SpareNodes(Protocol):
+    """What a world with the capability ``membership`` can do besides: nodes that are no members of the first configuration.
+
+    Spares are nodes of the world like any other, named in `World.nodes` after the `members`; `World.up` leaves them down.
+    A spare's disk is empty until its first start; joining is the business of the cluster's own membership changes.
+    """
+
+    members: tuple[str, ...]
+    """The nodes of the first configuration."""
+
+    async def start_spare(self, node: str) -> None:
+        """Start a spare that has never run; it knows nobody's log, waits to be added, and serves nothing until then."""
