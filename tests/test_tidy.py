@@ -38,6 +38,7 @@ EDGES = {
     "cluster/storage/undo_file.py": "real files",
     "cluster/storage/vfs.py": "SQLite wants file names made by os.path and the constants of os",
     "cluster/worlds/local/": "real processes, ports and time",
+    "cluster/worlds/real/": "what worlds of real processes share: real time, signals, lines",
     "cluster/worlds/tape.py": "random.Random, seeded: the one source of all draws",
     "harness/campaign/": "runs many seeds, in many processes, and says how long they took",
     "harness/cli/": "the command line",

@@ -199,7 +199,7 @@ from pathlib import Path
 from local_lab import Lab, SECOND, in_lab
 
 async def scenario(lab):
-    print(*(local.process.pid for local in lab._localnodes.values()), flush=True)
+    print(*(node.life.pid for node in lab._nodes.values()), flush=True)
     await lab.sleep(60 * SECOND)
 
 in_lab(Lab(Path(sys.argv[1])), scenario)

@@ -305,7 +305,7 @@ def test_down_ends_paused_nodes_and_is_safe_twice(tmp_path):
     pids = []
 
     async def scenario(lab: Lab) -> None:
-        pids.extend(local.process.pid for local in lab._localnodes.values())
+        pids.extend(node.life.pid for node in lab._nodes.values())
         await lab.pause("n2")
         await lab.down()
 

@@ -6,7 +6,7 @@ import time
 
 from cluster.node.trace_file import TraceFile
 from cluster.trace import Applied, Committed
-from cluster.worlds.local.trace_reader import TraceReader
+from cluster.worlds.real.trace_reader import TraceReader
 
 
 def committed(index: int, node: str = "n1") -> Committed:

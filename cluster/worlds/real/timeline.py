@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
-__all__ = ["LocalMailbox", "WallTimeline"]
+__all__ = ["RealMailbox", "WallTimeline"]
 
 Item = TypeVar("Item")
 
 
-class LocalMailbox(Generic[Item]):
+class RealMailbox(Generic[Item]):
     """An unbounded queue in real time; see `cluster.worlds.world.Mailbox`. One reader at a time."""
 
     __slots__ = ("_items", "_reader", "_timeline")
@@ -78,9 +78,9 @@ class WallTimeline:
         self._tasks[task] = None
         task.add_done_callback(self._done)
 
-    def mailbox(self) -> LocalMailbox[Any]:
+    def mailbox(self) -> RealMailbox[Any]:
         """See `Timeline`."""
-        return LocalMailbox(self)
+        return RealMailbox(self)
 
     def run(self, main: Coroutine[Any, Any, None]) -> None:
         """Drive everything until `main` finishes; whatever any coroutine raises comes out.

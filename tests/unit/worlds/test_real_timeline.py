@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cluster.worlds.local.timeline import WallTimeline
+from cluster.worlds.real.timeline import WallTimeline
 
 MS = 1_000_000
 
