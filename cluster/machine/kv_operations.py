@@ -1,16 +1,23 @@
 """What each key-value operation does: one small function an operation, and the table of them.
 
 Here is the meaning of requests, and nothing of retries (`sessions`) or of durability (`machine`). An operation
-that cannot be done answers with an error response, the same on every replica; only a failing store raises. The
-place for transactions over several keys is a row in the table.
+that cannot be done answers with an error response, the same on every replica; only a failing store raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cluster.machine.kv_requests import KvOp, KvRequest, KvResponse, decode_value, encode_value
+from cluster.machine.kv_requests import (
+    KvOp,
+    KvRequest,
+    KvResponse,
+    decode_value,
+    encode_value,
+    micro_operations,
+)
 from cluster.machine.rows import StagedRows, user_key
+from cluster.machine.transactions import transact
 
 __all__ = ["execute"]
 
@@ -58,10 +65,21 @@ def _append(rows: StagedRows, key: bytes, request: KvRequest) -> KvResponse:
     return _DONE
 
 
+def _txn(rows: StagedRows, _: bytes, request: KvRequest) -> KvResponse:
+    response, changes = transact(rows.get, micro_operations(request.value))
+    for key, value in changes.items():
+        if value is None:
+            rows.delete(key)
+        else:
+            rows.put(key, value)
+    return response
+
+
 _OPERATIONS: dict[KvOp, Callable[[StagedRows, bytes, KvRequest], KvResponse]] = {
     "get": _get,
     "put": _put,
     "delete": _delete,
     "cas": _cas,
     "append": _append,
+    "txn": _txn,
 }

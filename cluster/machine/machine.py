@@ -18,7 +18,7 @@ in the same way everywhere is answered with an error instead, and the index adva
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -43,6 +43,7 @@ from cluster.machine.kv_requests import (
     KvMalformed,
     KvRequest,
     KvResponse,
+    MicroOperation,
     decode_batch,
     decode_kv,
     decode_value,
@@ -52,6 +53,7 @@ from cluster.machine.rows import SESSION_PREFIX, StagedRows, user_key
 from cluster.machine.sessions import Sessions
 from cluster.machine.snapshot_stream import SnapshotHeader, encode_dump, encode_header
 from cluster.machine.state_hash import StateHash
+from cluster.machine.transactions import transact
 from cluster.probe import Probe
 from cluster.raft.messages import Entry
 from cluster.storage.state_store import StateStore, StoreFailed
@@ -207,6 +209,10 @@ class StateMachine:
         stored = self._rows.get(user_key(key))
         return None if stored is None else decode_value(stored)
 
+    def look(self, operations: Sequence[MicroOperation]) -> KvResponse:
+        """Do a transaction that only looks, at `applied`. Raises StoreFailed."""
+        return transact(self._rows.get, operations)[0]
+
     def state_hash(self) -> int:
         """Return the hash of the replicated rows at `applied`; 0 while recovering, when it means nothing."""
         return 0 if self.applied < self.row_horizon else self._state_hash.value()
@@ -307,9 +313,13 @@ class StateMachine:
         answered = self._sessions.answered(request)
         if answered is not None:
             return answered
-        response = execute(self._rows, request)
+        response = self._perform(request)
         self._sessions.record(request, response, stamp)
         return response
+
+    def _perform(self, request: KvRequest) -> KvResponse:
+        """Execute a request that is a new one."""
+        return execute(self._rows, request)
 
     def _applied(
         self,

@@ -21,7 +21,10 @@ __all__ = ["Parts"]
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """The factories of one replica's parts. `raft` None: the node's own consensus core."""
+    """The factories of one replica's parts.
+
+    `raft` None: the node's own consensus core; `replica` None: its own `Replica`, else a subclass of that.
+    """
 
     registry: Callable[[StateStore | None, Probe, str], WriterRegistryStore] = writer_registry_for
     applier: Callable[[WriterRegistryStore, Probe, RowReplayGuard], EncryptionApplier] = (
@@ -29,3 +32,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     )
     machine: Callable[..., StateMachine] = StateMachine
     raft: Callable[..., Any] | None = None
+    replica: Any = None

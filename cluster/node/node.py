@@ -73,7 +73,7 @@ class Node:
                 for order in orders:
                     if order.group == group:
                         probe.arm(order)
-                replicas[group] = Replica.open(
+                replicas[group] = (parts.replica or Replica).open(
                     config=config,
                     group=group,
                     disk=disk,

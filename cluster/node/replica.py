@@ -22,6 +22,7 @@ from cluster.machine.outcome import Outcome
 from cluster.machine.parts import Parts
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import NodeProbe
+from cluster.node.queries import Query
 from cluster.node.recovery import Opened, open_group
 from cluster.node.requests import Reply, ok, refused, unknown
 from cluster.node.snapshots import install_received, take_snapshot
@@ -120,10 +121,10 @@ class Replica:
         self._outbox = outbox
         self._proposals: dict[int, tuple[int, int]] = {}
         """Log index -> (term, request) of proposals made here and not applied yet."""
-        self._reads: dict[int, tuple[str, int]] = {}
-        """Request -> (key, when it was asked) of reads that wait for their index, oldest first."""
+        self._reads: dict[int, tuple[Query, int]] = {}
+        """Request -> (query, when it was asked) of reads that wait for their index, oldest first."""
         self._due_reads: list[tuple[int, int]] = []
-        """(index, request) of reads confirmed by raft and not applied far enough yet."""
+        """(index, request) of reads that know their index and are not applied that far yet."""
         self._snapshot_job: Generator[None, None, None] | None = None
         self._seen_role = ("", 0)
         self._seen_commit = 0
@@ -195,10 +196,16 @@ class Replica:
             self._outbox.complete(earlier[1], _LOST_PLACE)
         self._proposals[index] = (term, request)
 
-    def read(self, request: int, key: str, now_ns: int) -> None:
-        """Answer `request` with the linearizable value of `key`, now or later, or say that no leader confirms it."""
-        self._reads[request] = (key, now_ns)
+    def read(self, request: int, query: Query, now_ns: int) -> None:
+        """Answer `request` linearizably, now or later, or say that no leader confirms it."""
+        self._reads[request] = (query, now_ns)
         self.raft.read(request, now_ns)
+
+    def read_here(self, request: int, query: Query, at_least: int, now_ns: int) -> None:
+        """Answer `request` from this replica alone once it has applied `at_least`; what others have may be newer."""
+        self._reads[request] = (query, now_ns)
+        self._due_reads.append((at_least, request))
+        self._answer_reads()
 
     def check_registration(self, registration: Registration) -> None:
         """Return when proposing `registration` now can halt nobody.
@@ -378,7 +385,7 @@ class Replica:
                 continue
             asked = self._reads.pop(request, None)
             if asked is not None:
-                self._outbox.complete(request, ok({"value": self.machine.read(asked[0])}))
+                self._outbox.complete(request, ok(asked[0].answer(self.machine)))
         self._due_reads = waiting
 
     def _give_up_reads(self, now_ns: int) -> None:
@@ -387,9 +394,11 @@ class Replica:
             if now_ns - asked_ns < READ_TIMEOUT_NS:
                 return
             del self._reads[request]
+            self._due_reads = [due for due in self._due_reads if due[1] != request]
             self.raft.give_up_read(request)
             self._outbox.complete(
-                request, unknown("DeadlineExceeded", "the leader did not confirm the read")
+                request,
+                unknown("DeadlineExceeded", "the index of the read was not reached in time"),
             )
 
     def _abandon_proposals(self) -> None:

@@ -4,7 +4,11 @@ Kinds of requests (`Request.kind`) and their `body`:
 
 ========================  ==========================================================================
 ``kv``                    ``client``, ``sequence``, ``op`` (put, delete, cas, append), ``key``, ``value``, ``expected``
-``get``                   ``key``; linearizable, any node answers
+``get``                   ``key``; linearizable, any node answers; with ``stale`` it answers from its own state, once
+                          that has applied the index ``at_least``
+``txn``                   ``operations``, a list of ``[op, key, value]`` (`MicroOperation`), done all or none;
+                          ``client``, ``sequence``; with ``r`` and ``compare`` alone it is a linearizable read that any
+                          node answers and that wants neither
 ``status``                nothing; role, term, leader, applied, commit of each group
 ``admin.<Method>``        the public admin surface of the encryption design; mutators stay closed
 ``inspect.state``         nothing; live state O6 of one group
@@ -14,6 +18,9 @@ Kinds of requests (`Request.kind`) and their `body`:
 ``crash.arm``             the fields of `CrashOrder`
 ``crash.disarm``          nothing
 ========================  ==========================================================================
+
+What is replied to ``kv`` and ``txn`` holds ``index``, the log index that the ``result`` (`KvResponse`) speaks of; what is
+replied to ``get`` holds ``index`` and ``value``.
 
 ``inspect.*`` and ``crash.*`` are answered only by a node that was started with them.
 """

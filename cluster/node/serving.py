@@ -16,10 +16,11 @@ import msgspec
 from cluster.encryption.payloads import Registration
 from cluster.machine.admin_gate import AdminCaller, answer_admin
 from cluster.machine.entries import encode_entry, encode_registration_payload
-from cluster.machine.kv_requests import encode_kv, kv_request
+from cluster.machine.kv_requests import encode_kv, kv_request, micro_operations, only_looks
 from cluster.machine.leader_check import RegistrationRefused
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import UnknownCrashPoint, check_order
+from cluster.node.queries import Query
 from cluster.node.requests import CrashOrder, Reply, Request, ok, refused
 from cluster.raft.core import NotLeader, TooManyInFlight
 
@@ -52,6 +53,7 @@ class Serving:
         self._calls: dict[str, _Call] = {
             "kv": self._kv,
             "get": self._get,
+            "txn": self._txn,
             "status": self._status,
             "inspect.state": self._inspect,
             "inspect.register": self._register,
@@ -138,7 +140,21 @@ class Serving:
         replica.propose(number, encode_entry(number, payload), now_ns)
 
     def _get(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
-        replica.read(number, str(body["key"]), now_ns)
+        query = Query(key=str(body["key"]))
+        if body.get("stale", False):
+            replica.read_here(number, query, int(body.get("at_least", 0)), now_ns)
+        else:
+            replica.read(number, query, now_ns)
+
+    def _txn(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
+        """One that only looks is a read, at any node and without a session; any other goes through the log."""
+        operations = micro_operations(body["operations"])
+        if only_looks(operations):
+            replica.read(number, Query(operations=operations), now_ns)
+            return
+        fields = {"client": body["client"], "sequence": body["sequence"], "op": "txn", "key": ""}
+        payload = encode_kv(kv_request({**fields, "value": operations}))
+        replica.propose(number, encode_entry(number, payload), now_ns)
 
     def _status(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
         raft = replica.raft

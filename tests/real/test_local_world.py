@@ -24,7 +24,7 @@ def test_three_nodes_elect_and_serve(tmp_path):
         assert (await lab.put(leader, "a", [1, 2])).status == "ok"
         for node in NODES:
             reply = await lab.call(node, "get", key="a")
-            assert reply.value == {"value": [1, 2]}, node
+            assert reply.value["value"] == [1, 2], node
         follower = next(node for node in NODES if node != leader)
         refusal = await lab.put(follower, "a", 3)
         assert (refusal.status, refusal.code, refusal.leader) == ("refused", "NotLeader", leader)

@@ -27,4 +27,4 @@ def test_a_full_disk_halts_although_the_halt_cannot_be_written_down(monkeypatch)
     lab.disk.faults.heal()
     lab.start()
     lab.wake(400_000_000)
-    assert lab.ask("get", key="k").value == {"value": 1}
+    assert lab.ask("get", key="k").value["value"] == 1

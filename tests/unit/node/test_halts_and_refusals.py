@@ -196,4 +196,4 @@ def test_a_node_rebuilt_from_its_snapshot_is_the_same() -> None:
     assert after["rows"] == before["rows"]
     reply = lab.ask("get", key="b")
     assert reply is not None
-    assert reply.value == {"value": 1}
+    assert reply.value["value"] == 1

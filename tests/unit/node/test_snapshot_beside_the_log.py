@@ -36,4 +36,4 @@ def test_a_snapshot_that_the_log_does_not_know_does_not_cost_the_one_it_knows():
 
     assert again.state(0)["applied"] == applied
     lab.wake(400_000_000)
-    assert lab.ask("get", key="k").value == {"value": 5}
+    assert lab.ask("get", key="k").value["value"] == 5
