@@ -24,11 +24,17 @@ def _fuse() -> str | None:
     return shutil.which("fusermount3") if Path("/dev/fuse").exists() else None
 
 
+def _namespaces() -> str | None:
+    programs = ("ip", "iptables", "nft", "nsenter", "tc")
+    return shutil.which("ip") if os.geteuid() == 0 and all(map(shutil.which, programs)) else None
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "chromium": _program("chromium"),
     "dash": _program("dash"),
     "docker": _program("docker"),
     "fuse": _fuse,
+    "namespaces": _namespaces,
 }
 """Name of a need -> where it is found, or None."""
 
