@@ -10,7 +10,7 @@ import msgspec
 from cluster.machine.entries import OPCODE_KV, OPCODE_REGISTRATION
 from cluster.worlds.tape import Stream
 from harness.test import Workload
-from workloads import register, registry
+from workloads import append, register, registry
 from workloads import set as growing_set
 
 __all__ = ["WORKLOADS", "Offer"]
@@ -35,6 +35,7 @@ _CRASHES = ("crash-replay", "kill", "power", "pause", "partition", "snapshot")
 _REPLAYED = {"replayed_noops": 1, "crash_points_hit": 1, "kills": 1, "power_losses": 1}
 
 WORKLOADS: dict[str, Offer] = {
+    "append": Offer(append.workload, append.swarm, _CRASHES, append.OPTIONS, opcode=OPCODE_KV),
     "register": Offer(
         register.workload, register.swarm, _CRASHES, register.OPTIONS, opcode=OPCODE_KV
     ),

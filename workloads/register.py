@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import msgspec
 
 from cluster.worlds.tape import Stream
-from cluster.worlds.world import World
 from harness.checkers.agreement import Agreement
 from harness.checkers.availability import Availability
 from harness.checkers.crash_facts import CrashFacts
@@ -26,25 +25,16 @@ from harness.checkers.unforced_errors import UnforcedErrors
 from harness.generator import PENDING, Answer, Context, Generator, each_thread
 from harness.operation import Operation
 from harness.test import Workload
-from workloads.key_value import KeyValueLine
+from workloads.key_value import KeyValueClient, KeyValueLine
 
 __all__ = ["RegisterClient", "swarm", "workload"]
 
 
-class RegisterClient:
-    """Asks for the three operations; see `Client`."""
+class RegisterClient(KeyValueClient):
+    """Asks for the three operations."""
 
-    def __init__(self, line: KeyValueLine | None = None) -> None:
-        self._line = line
-
-    async def open(self, world: World, node: str, process: int) -> RegisterClient:
-        """See `Client`."""
-        return RegisterClient(KeyValueLine(world, node, process))
-
-    async def invoke(self, operation: Operation) -> Operation:
-        """See `Client`."""
-        line = self._line
-        assert line is not None
+    async def ask(self, line: KeyValueLine, operation: Operation) -> Operation:
+        """See `KeyValueClient`."""
         key, value = operation.value
         if operation.f == "read":
             completed, seen = await line.read(operation, key)
@@ -53,11 +43,6 @@ class RegisterClient:
             return await line.change(operation, op="put", key=key, value=value)
         old, new = value
         return await line.change(operation, op="cas", key=key, expected=old, value=new)
-
-    def close(self) -> None:
-        """See `Client`."""
-        if self._line is not None:
-            self._line.close()
 
 
 class _Load(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import msgspec
 
 from cluster.worlds.tape import Stream
-from cluster.worlds.world import World
 from harness.checkers.agreement import Agreement
 from harness.checkers.availability import Availability
 from harness.checkers.crash_facts import CrashFacts
@@ -25,7 +24,7 @@ from harness.checkers.unforced_errors import UnforcedErrors
 from harness.generator import PENDING, Answer, Context, Generator, each_thread
 from harness.operation import Operation
 from harness.test import Workload
-from workloads.key_value import KeyValueLine
+from workloads.key_value import KeyValueClient, KeyValueLine
 
 __all__ = ["KEY", "SetClient", "swarm", "workload"]
 
@@ -33,31 +32,21 @@ KEY = "set"
 """Where the set is: one list."""
 
 
-class SetClient:
-    """Adds and reads; see `Client`."""
+def _logged(operation: Operation) -> tuple[str, str, Any, None] | None:
+    return ("append", KEY, operation.value, None) if operation.f == "add" else None
 
-    def __init__(self, line: KeyValueLine | None = None) -> None:
-        self._line = line
 
-    async def open(self, world: World, node: str, process: int) -> SetClient:
-        """See `Client`."""
-        return SetClient(KeyValueLine(world, node, process))
+class SetClient(KeyValueClient):
+    """Adds and reads."""
 
-    async def invoke(self, operation: Operation) -> Operation:
-        """See `Client`."""
-        line = self._line
-        assert line is not None
+    async def ask(self, line: KeyValueLine, operation: Operation) -> Operation:
+        """See `KeyValueClient`."""
         if operation.f == "add":
             return await line.change(operation, op="append", key=KEY, value=operation.value)
         completed, seen = await line.read(operation, KEY)
         if completed.type != "ok":
             return completed
         return msgspec.structs.replace(completed, value=seen or [])
-
-    def close(self) -> None:
-        """See `Client`."""
-        if self._line is not None:
-            self._line.close()
 
 
 class _Load(msgspec.Struct, frozen=True):
@@ -98,7 +87,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
         final_generator=each_thread([{"f": "read"}, {"f": "read"}]),
         checkers=(
             SetFull(),
-            Durability(),
+            Durability(_logged),
             Agreement(),
             RestartLoop(),
             Availability(),
@@ -107,5 +96,5 @@ def workload(options: Mapping[str, Any]) -> Workload:
             UnforcedErrors(),
         ),
         stimuli={"acked_sync_writes": 1, "elements_stable": 1},
-        options={**options, "set_key": KEY},
+        options=options,
     )

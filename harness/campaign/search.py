@@ -167,7 +167,7 @@ def _run_seed(scenario: Scenario, seed: int) -> Brief:
 def sum_facts(total: dict[str, Any], facts: dict[str, Any]) -> None:
     """Add `facts` to `total`, tables entry by entry; what cannot be summed is left out."""
     for name, value in facts.items():
-        if name in _NOT_SUMMED or isinstance(value, (str, float)):
+        if name in _NOT_SUMMED or isinstance(value, str | float | list):
             continue
         if isinstance(value, dict):
             sum_facts(total.setdefault(name, {}), value)

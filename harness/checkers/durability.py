@@ -46,24 +46,40 @@ from harness.checkers.registry_fold import RowKey, registry_folds
 from harness.checkers.replica_story import corrupt_replicas
 from harness.operation import Operation
 
-__all__ = ["Durability"]
+__all__ = ["Durability", "Logged", "logged_register"]
 
-_LOG_OP = {"write": "put", "cas": "cas", "append": "append", "add": "append"}
-"""f of an acknowledged KV operation -> op of the request that must be in the log.
+_LOG_OP = {"write": "put", "cas": "cas"}
+"""f of an operation on a register -> op of its request."""
 
-An ``add`` names the element only; the list that holds the set is option ``set_key``.
-"""
+Request = tuple[str, Any, Any, Any]
+"""(op, key, value, expected) of a key-value request."""
+
+Logged = Callable[[Operation], Request | None]
+"""From an acknowledged operation to the request that must be in the log; None where it asked for none."""
+
+
+def logged_register(operation: Operation) -> Request | None:
+    """Return what ``write`` [key, value] and ``cas`` [key, [old, new]] ask of the log."""
+    op = _LOG_OP.get(operation.f)
+    if op is None:
+        return None
+    key, value = operation.value
+    old, new = value if op == "cas" else (None, value)
+    return op, key, new, old
 
 
 class Durability:
-    """See the module."""
+    """See the module. `logged` says what a workload's operations asked of the log."""
 
     name = "durability"
+
+    def __init__(self, logged: Logged = logged_register) -> None:
+        self._logged = logged
 
     def check(self, run: Run) -> Verdict:
         """See `Checker`; facts ``acked_sync_writes``, ``lost_sync_writes``, ``false_claims``, ``images_judged``."""
         trace = _TraceJudgement(self.name, run)
-        lost = _LostOperations(self.name, run)
+        lost = _LostOperations(self.name, run, self._logged)
         facts = {
             "acked_sync_writes": lost.acknowledged,
             "lost_sync_writes": len(lost.evidence),
@@ -226,7 +242,7 @@ class _TraceJudgement:
 class _LostOperations:
     """Acknowledged operations of the history that the log or a final state does not show."""
 
-    def __init__(self, checker: str, run: Run) -> None:
+    def __init__(self, checker: str, run: Run, logged: Logged) -> None:
         self.acknowledged = 0
         self.evidence: list[dict[str, Any]] = []
         self._checker = checker
@@ -246,23 +262,18 @@ class _LostOperations:
                     places.setdefault(group, entry.index)
         for operation in run.history:
             if operation.type == "ok":
-                if operation.f in _LOG_OP:
-                    self._judge_write(operation)
-                elif operation.f == "register":
+                if operation.f == "register":
                     self._judge_registration(operation)
+                elif (request := logged(operation)) is not None:
+                    self._judge_write(operation, request)
 
-    def _judge_write(self, operation: Operation) -> None:
+    def _judge_write(self, operation: Operation, request: Request) -> None:
         self.acknowledged += 1
-        if operation.f == "add":
-            key, value = self._run.options["set_key"], operation.value
-        else:
-            key, value = operation.value
-        old, new = value if operation.f == "cas" else (None, value)
-        spelling = _spelling(_LOG_OP[operation.f], key, new, old)
+        spelling = _spelling(*request)
         self._writes[spelling] -= 1
         if self._writes[spelling] < 0:
             what = (
-                f"{operation.f} of {new!r} to key {key} was acknowledged by {operation.node or 'a node'}, "
+                f"{operation.f} of {operation.value!r} was acknowledged by {operation.node or 'a node'}, "
                 "but no committed entry holds it"
             )
             self._lost(what, operation)

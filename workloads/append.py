@@ -1,0 +1,80 @@
+"""Transactions that append to lists: strictly serializable, and every anomaly has a name.
+
+Operations: ``txn`` of ``["append", key, element]`` and ``["r", key, list]``, one to `length_max` of them. Every element is
+appended once in the whole run, so a read of a list says which appends came before it, in which order. A list is given up for
+a new one when it has about `elements_max` elements: reads stay short. At the end, when everything is healed, every process
+reads the last lists twice. Source: Elle (Kingsbury & Alvaro 2020) and Jepsen's ``append``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from cluster.worlds.tape import Stream
+from harness.generator import Generatorish, RandomSource, each_thread, limit
+from harness.test import Workload
+from workloads.mix import Made, Mix, Reached
+from workloads.promises import promises
+from workloads.transactions import TransactionClient, draw_transaction, logged
+
+__all__ = ["OPTIONS", "swarm", "workload"]
+
+OPTIONS: dict[str, Any] = {
+    "keys": Annotated[int, msgspec.Meta(ge=1, le=100)],
+    "elements_max": Annotated[int, msgspec.Meta(ge=1, le=10_000)],
+    "length_max": Annotated[int, msgspec.Meta(ge=1, le=64)],
+    "read_percent": Annotated[int, msgspec.Meta(ge=0, le=100)],
+    "insists": bool,
+}
+
+
+def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw what the scenario left open: how many lists are in use, how long they and transactions get, who insists."""
+    return {
+        "keys": 1 + draw.below(4),
+        "elements_max": (8, 16, 32)[draw.below(3)],
+        "length_max": (2, 4, 4)[draw.below(3)],
+        "read_percent": (30, 50, 70)[draw.below(3)],
+        "insists": draw.below(2) == 1,
+        **options,
+    }
+
+
+def workload(options: Mapping[str, Any]) -> Workload:
+    """Return the workload. Options: `keys` lists at a time, `elements_max`, `length_max`, `read_percent`, `insists`."""
+    from harness.checkers.transactions.judge import Isolation
+
+    keys, elements_max = options["keys"], options["elements_max"]
+    reached = Reached()
+
+    def first_key(number: int) -> int:
+        return number // (keys * elements_max) * keys
+
+    def make(random: RandomSource, number: int) -> Made:
+        operations = draw_transaction(
+            random,
+            length_max=options["length_max"],
+            read_percent=options["read_percent"],
+            write="append",
+            number=number,
+            key_of=lambda now: first_key(now) + random.below(keys),
+        )
+        return Made("txn", operations, sum(f == "append" for f, _, _ in operations))
+
+    def last_reads() -> Generatorish:
+        last = first_key(reached.number)
+        read = [["r", key, None] for key in range(max(0, last - keys), last + keys)]
+        return {"f": "txn", "value": read}
+
+    return Workload(
+        name="append",
+        client=TransactionClient(insists=options["insists"]),
+        generator=Mix(make, reached),
+        final_generator=each_thread(limit(2, last_reads)),
+        checkers=(Isolation(("strict-serializable",)), *promises(logged)),
+        stimuli={"acked_sync_writes": 1},
+        options=options,
+    )

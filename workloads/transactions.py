@@ -1,0 +1,70 @@
+"""What the workloads of transactions share: their client, and how long lists of micro-operations are drawn.
+
+Operations: ``txn`` [[f, key, value] ...], completed with what its reads saw; f is ``r``, ``w`` or ``append`` (Elle's words), keys
+are numbers. A transaction that only reads is asked of the process's own node, any other of the leader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from harness.generator import RandomSource
+from harness.operation import Operation
+from workloads.key_value import KeyValueClient, KeyValueLine
+from workloads.promises import logged_transaction
+
+__all__ = ["TransactionClient", "draw_transaction", "logged"]
+
+
+def _asked(operations: list[list[Any]]) -> list[list[Any]]:
+    """The micro-operations as the store knows them: its keys are strings, and a read has no value."""
+    return [[f, str(key), None if f == "r" else value] for f, key, value in operations]
+
+
+def logged(operation: Operation) -> tuple[str, str, Any, Any] | None:
+    """Return what the log must hold of an acknowledged transaction: nothing where it only read."""
+    if all(f == "r" for f, _, _ in operation.value):
+        return None
+    return logged_transaction(_asked(operation.value))
+
+
+class TransactionClient(KeyValueClient):
+    """Asks for transactions, and puts what they read into them."""
+
+    async def ask(self, line: KeyValueLine, operation: Operation) -> Operation:
+        """See `KeyValueClient`."""
+        completed, results = await line.transact(operation, _asked(operation.value))
+        if completed.type != "ok":
+            return completed
+        value = [
+            [f, key, result if f == "r" else argument]
+            for (f, key, argument), result in zip(operation.value, results, strict=True)
+        ]
+        return msgspec.structs.replace(completed, value=value)
+
+
+def draw_transaction(
+    random: RandomSource,
+    *,
+    length_max: int,
+    read_percent: int,
+    write: str,
+    number: int,
+    key_of: Callable[[int], int],
+) -> list[list[Any]]:
+    """Return one to `length_max` micro-operations; writes are `write` of `number`, `number` + 1 ...
+
+    `key_of(n)` draws the key of a micro-operation in front of which n - 1 numbers were used.
+    """
+    operations: list[list[Any]] = []
+    for _ in range(1 + random.below(length_max)):
+        key = key_of(number)
+        if random.below(100) < read_percent:
+            operations.append(["r", key, None])
+        else:
+            operations.append([write, key, number])
+            number += 1
+    return operations
