@@ -45,6 +45,8 @@ EXIT_CONFIG = 2
 EXIT_MISTAKE = 70
 
 _PR_SET_PDEATHSIG = 1
+_SIGNALLED = 128
+"""What shells and containers add to the number of a signal to make it an exit code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,6 +117,8 @@ class _Strike:
         if order.action == "power":
             self._disk.roll_back(None)
         os.kill(os.getpid(), signal.SIGKILL)
+        # The first process of a container is deaf to its own signals; to disk and network this is the same end.
+        os._exit(_SIGNALLED + signal.SIGKILL)
 
 
 def _parts(words: Sequence[str]) -> Parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["WorldFailed"]
+__all__ = ["WorldFailed", "WorldMissing"]
 
 
 class WorldFailed(Exception):
@@ -10,3 +10,11 @@ class WorldFailed(Exception):
 
     The text names the node and ends with the tail of its log where there is one.
     """
+
+
+class WorldMissing(WorldFailed):
+    """This machine lacks what a world needs; nothing was started. `remedy` is the command that helps, or empty."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.remedy = remedy

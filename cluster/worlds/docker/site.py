@@ -1,0 +1,200 @@
+"""Hosts that are containers of this machine. See `cluster.worlds.real.host`.
+
+Each node has a container of its own: no capabilities, not root, nothing writable but its folder, which is the one of the
+run: what it logs and traces lies where the world reads it. A container is made once and started for every life; what
+differs stands in ``config.json``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import msgspec
+
+from cluster.node.dump import dump_disk
+from cluster.node.process_config import Address, ProcessConfig
+from cluster.storage.real_disk import RealDisk
+from cluster.worlds.docker.container import ContainerLife
+from cluster.worlds.docker.daemon import connect, require_host
+from cluster.worlds.docker.image import USER_ID
+from cluster.worlds.docker.leftovers import labels, remove_leftovers, remove_run
+from cluster.worlds.docker.network import make_network
+from cluster.worlds.errors import WorldFailed
+from cluster.worlds.host.network import HostNetwork, NodePlace
+from cluster.worlds.host.repairs import ChangeLog, changes_directory, repair
+from cluster.worlds.real.host import Ended, Host
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+__all__ = ["PORT", "DockerSite"]
+
+PORT = 7000
+_HOME = "/node"
+_COMMAND = f"exec python -m cluster.node.main --config {_HOME}/config.json >>{_HOME}/node.log 2>&1"
+
+
+class DockerSite:
+    """Implements `Site`."""
+
+    def __init__(self, image: str, seed: int) -> None:
+        """`image` is the tag of a node image; `seed` decides what becomes of packets on bad links."""
+        self._image = image
+        self._seed = seed
+        self._client: DockerClient | None = None
+        self._run = ""
+        self._changes: ChangeLog | None = None
+        self.network: HostNetwork | None = None
+        """The faults of links; there is one after `open`."""
+
+    async def open(self, cluster: str, folders: Mapping[str, Path]) -> Mapping[str, Host]:
+        """See `Site`. Raises WorldMissing too."""
+        require_host()
+        self._client = connect()
+        self._run = cluster
+        return await asyncio.to_thread(self._make, folders)
+
+    def close(self) -> None:
+        """See `Site`."""
+        client = self._client
+        if client is None:
+            return
+        try:
+            if self.network is not None:
+                self.network.close()
+            if self._changes is not None:
+                self._changes.close()
+        finally:
+            remove_run(client, self._run)
+            client.close()
+
+    def _make(self, folders: Mapping[str, Path]) -> Mapping[str, Host]:
+        client = self._client
+        assert client is not None
+        repair(changes_directory())
+        remove_leftovers(client)
+        network, addresses = make_network(client, self._run, list(folders))
+        hosts: dict[str, Host] = {}
+        for name, folder in folders.items():
+            container = _create(
+                client,
+                name,
+                folder,
+                image=self._image,
+                run=self._run,
+                address=addresses[name],
+                network=str(network.name),
+            )
+            hosts[name] = DockerHost(folder, (addresses[name], PORT), container, self._moved(name))
+        self._changes = ChangeLog(changes_directory(), self._run)
+        self.network = HostNetwork(
+            {name: NodePlace(address=place, namespace="") for name, place in addresses.items()},
+            label=f"{crc32(self._run.encode()):08x}",
+            namespace="",
+            changes=self._changes,
+            seed=self._seed,
+        )
+        return hosts
+
+    def _moved(self, node: str) -> Callable[[NodePlace], None]:
+        def moved(place: NodePlace) -> None:
+            assert self.network is not None
+            self.network.move(node, place)
+
+        return moved
+
+
+class DockerHost:
+    """Implements `Host`: a container, and its folder here."""
+
+    def __init__(
+        self,
+        folder: Path,
+        address: Address,
+        container: Container,
+        moved: Callable[[NodePlace], None],
+    ) -> None:
+        """`moved` is told where the node stands in the network whenever it was started."""
+        self.address = address
+        self.home = _HOME
+        self.parent = 0
+        self.container = container
+        self._folder = folder
+        self._moved = moved
+
+    async def start(self, config: ProcessConfig, ended: Ended) -> ContainerLife:
+        """See `Host`."""
+        _give(self._folder / "config.json", msgspec.json.format(msgspec.json.encode(config)))
+        await asyncio.to_thread(self._start)
+        life = ContainerLife(self.container, ended)
+        place = NodePlace(address=self.address[0], namespace=f"/proc/{life.pid}/ns/net")
+        await asyncio.to_thread(self._moved, place)
+        return life
+
+    async def lose_power(self) -> None:
+        """See `Host`."""
+        await asyncio.to_thread(self._roll_back)
+
+    async def dump(self) -> dict[str, Any]:
+        """See `Host`."""
+        return dump_disk(RealDisk(self._folder / "data"))
+
+    def _roll_back(self) -> None:
+        """What comes back was made by root here, and must be the node's again."""
+        data = self._folder / "data"
+        RealDisk.recover_power_loss(data, None)
+        for path in data.rglob("*"):
+            os.chown(path, USER_ID, USER_ID)
+
+    def _start(self) -> None:
+        from docker.errors import APIError  # noqa: PLC0415 - an extra
+
+        try:
+            self.container.start()
+            self.container.reload()
+        except APIError as error:
+            raise WorldFailed(
+                f"{self.container.name} does not start: {error.explanation}"
+            ) from error
+
+
+def _create(
+    client: DockerClient,
+    node: str,
+    folder: Path,
+    *,
+    image: str,
+    run: str,
+    address: str,
+    network: str,
+) -> Container:
+    from docker.types import LogConfig, Mount  # noqa: PLC0415 - an extra
+
+    os.chown(folder, USER_ID, USER_ID)
+    return client.containers.create(
+        image,
+        entrypoint=["sh", "-c", _COMMAND],
+        name=f"reprise-{run}-{node}",
+        hostname=node,
+        labels=labels(run),
+        user=f"{USER_ID}:{USER_ID}",
+        mounts=[Mount(_HOME, str(folder), type="bind")],
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        read_only=True,
+        log_config=LogConfig(type="none"),
+        network=network,
+        networking_config={network: client.api.create_endpoint_config(ipv4_address=address)},
+    )
+
+
+def _give(path: Path, content: bytes) -> None:
+    """Write a file that the node may read, whatever the umask of the harness is."""
+    path.write_bytes(content)
+    path.chmod(0o644)

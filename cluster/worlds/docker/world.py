@@ -1,0 +1,81 @@
+"""The docker world: a cluster of containers on a private network, broken from the host.
+
+What it does to nodes is said in `cluster.worlds.real.world`; here stand the faults of the network, which the kernel carries
+out between the containers: nodes know nothing of them. Nothing outlives the world but the run folder; what a harness that
+was killed has left is found by its labels and removed at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from cluster.node.config import NodeConfig
+from cluster.node.process_config import Cuts
+from cluster.worlds.docker.site import DockerSite
+from cluster.worlds.errors import WorldFailed
+from cluster.worlds.host.network import HostNetwork
+from cluster.worlds.real.world import RealOptions, RealWorld
+from cluster.worlds.world import LinkFault
+
+__all__ = ["DockerOptions", "DockerWorld"]
+
+
+class DockerOptions(RealOptions, frozen=True, kw_only=True):
+    """What the surroundings of containers are like."""
+
+    image: str
+    """The tag of a node image (`cluster.worlds.docker.image`)."""
+    seed: int = 0
+    """Decides what becomes of packets on bad links."""
+
+
+class DockerWorld(RealWorld):
+    """See `RealWorld`; `LinkFaults` and `ClientFaults` too."""
+
+    name = "docker"
+
+    def __init__(
+        self, nodes: Sequence[str], *, directory: Path, config: NodeConfig, options: DockerOptions
+    ) -> None:
+        self._docker = DockerSite(options.image, options.seed)
+        self._network_turn = asyncio.Lock()
+        super().__init__(
+            nodes, directory=directory, config=config, options=options, site=self._docker
+        )
+
+    async def heal(self) -> None:
+        """See `World`."""
+        self._fault("heal", "")
+        self._cut = ()
+        async with self._network_turn:
+            await asyncio.to_thread(self._network.heal)
+
+    async def degrade(self, links: Sequence[tuple[str, str]], fault: LinkFault) -> None:
+        """See `LinkFaults`."""
+        self._fault("degrade", " ".join(f"{source}>{target}" for source, target in links))
+        async with self._network_turn:
+            await asyncio.to_thread(self._network.degrade, links, fault)
+
+    async def cut_clients(self, nodes: Sequence[str]) -> None:
+        """See `ClientFaults`."""
+        self._fault("cut-clients", " ".join(nodes))
+        async with self._network_turn:
+            await asyncio.to_thread(self._network.cut_clients, nodes)
+
+    async def _carry_out_cuts(self) -> None:
+        async with self._network_turn:
+            await asyncio.to_thread(self._network.cut, self._cut)
+
+    def _cuts_of(self, node: str) -> Cuts:
+        return Cuts()
+
+    def _capabilities(self, config: NodeConfig, options: RealOptions) -> frozenset[str]:
+        return super()._capabilities(config, options) | {"cut", "cut-clients", "link-faults"}
+
+    @property
+    def _network(self) -> HostNetwork:
+        if self._docker.network is None:
+            raise WorldFailed("the network is not up")
+        return self._docker.network
