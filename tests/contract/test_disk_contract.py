@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from descriptors import closing_files_below
+from power_lab import MountedHost, mounted_disk
 
 from cluster.storage.disk import SECTOR_BYTES, LockHeld
 from cluster.storage.ledger import RecordingDisk
@@ -70,21 +73,50 @@ class UndoHost:
         return self.disk
 
 
-ALL = [SimHost, RecordingHost, RealHost, UndoHost]
-POWERED = [SimHost, RecordingHost, UndoHost]
+MOUNTED = pytest.param(MountedHost, marks=pytest.mark.real)
+ALL = [SimHost, RecordingHost, RealHost, UndoHost, MOUNTED]
+POWERED = [SimHost, RecordingHost, UndoHost, MOUNTED]
 DRAWS = [None, *range(40)]
 
 
 @pytest.fixture(autouse=True)
 def _device_at_rest(monkeypatch):
-    """Real fsyncs cost milliseconds and show nothing here; that they are called, `test_real_disk` shows."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(os, "fdatasync", lambda _: None)
+    """Real fsyncs cost milliseconds and show nothing here; that they are called, `test_real_disk` shows.
+
+    Those that reach a mounted disk cost nothing, and without them it would lose everything.
+    """
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, _only_on_mount(getattr(os, name)))
+
+
+def _only_on_mount(sync):
+    def at_rest(descriptor):
+        mounted = MountedHost.shared
+        if mounted is not None and os.fstat(descriptor).st_dev == mounted.mount.stat().st_dev:
+            sync(descriptor)
+
+    return at_rest
+
+
+@pytest.fixture(scope="session")
+def _mount(require, tmp_path_factory):
+    require("fuse", "lets any program lose its power")
+    with mounted_disk(tmp_path_factory.mktemp("mounted")) as MountedHost.shared:
+        yield MountedHost.shared.mount
+    MountedHost.shared = None
+
+
+def _ready(request):
+    """What the kind of host needs that a test is about to use."""
+    if request.param is MountedHost:
+        return closing_files_below(request.getfixturevalue("_mount"))
+    return nullcontext()
 
 
 @pytest.fixture(params=ALL, ids=lambda host: host.__name__)
 def disk(request, tmp_path):
-    return request.param(tmp_path / "disk").disk
+    with _ready(request):
+        yield request.param(tmp_path / "disk").disk
 
 
 @pytest.fixture(params=POWERED, ids=lambda host: host.__name__)
@@ -95,7 +127,8 @@ def make_host(request, tmp_path):
         made.append(request.param(tmp_path / f"disk{len(made)}"))
         return made[-1]
 
-    return make
+    with _ready(request):
+        yield make
 
 
 def below_of(seed):
@@ -539,10 +572,15 @@ def test_a_removed_directory_may_come_back(make_host):
     assert None in seen
 
 
-@pytest.mark.parametrize("host_type", [SimHost, UndoHost], ids=lambda host: host.__name__)
-def test_a_kill_makes_nothing_durable(host_type, tmp_path):
+@pytest.fixture(params=[SimHost, UndoHost, MOUNTED], ids=lambda host: host.__name__)
+def killable(request, tmp_path):
+    with _ready(request):
+        yield request.param(tmp_path / "disk")
+
+
+def test_a_kill_makes_nothing_durable(killable):
     """After a kill everything is visible, still un-synced, and a later power loss may take it."""
-    host = host_type(tmp_path / "disk")
+    host = killable
     put(host.disk, "a", b"old")
     put(host.disk, "gone", b"back")
     put(host.disk, "a.tmp", b"new", sync=False)
@@ -605,22 +643,21 @@ def tree(disk, path=""):
     return found
 
 
-@pytest.mark.parametrize("seed", range(15))
-def test_all_disks_agree(tmp_path, seed):
-    """Random work, a kill in between, then a power loss: every disk shows the same tree at every stage."""
-    hosts = [host(tmp_path / host.__name__) for host in POWERED]
-    stages = []
-    for host in hosts:
-        draw = random.Random(seed)
-        random_work(host.disk, draw, 60)
-        stages.append([tree(host.disk), host.disk.unsynced("")])
-        if isinstance(host, UndoHost):
-            host.kill()
-        random_work(host.disk, draw, 20)
-        stages[-1] += [tree(host.disk), host.disk.unsynced("")]
-        stages[-1].append(tree(host.power_loss(None)))
-        random_work(host.disk, draw, 20)
-        stages[-1].append(tree(host.power_loss(None)))
+def stages_of(host, seed):
+    """What a disk shows: after random work, a kill in between, and two power losses."""
+    draw = random.Random(seed)
+    random_work(host.disk, draw, 60)
+    stages = [tree(host.disk), host.disk.unsynced("")]
+    if isinstance(host, UndoHost):
+        host.kill()
+    random_work(host.disk, draw, 20)
+    stages += [tree(host.disk), host.disk.unsynced("")]
+    stages.append(tree(host.power_loss(None)))
+    random_work(host.disk, draw, 20)
+    return [*stages, tree(host.power_loss(None))]
 
-    assert stages[0] == stages[1]
-    assert stages[0] == stages[2]
+
+@pytest.mark.parametrize("seed", range(15))
+def test_all_disks_agree(make_host, tmp_path, seed):
+    """Random work, a kill in between, then a power loss: every disk shows the simulated one's tree at every stage."""
+    assert stages_of(make_host(), seed) == stages_of(SimHost(tmp_path / "other"), seed)

@@ -1,0 +1,221 @@
+"""`PowerDisk`: the harness's end of a mounted disk that can lose its power. Starts the daemon and gives it orders.
+
+A daemon ends with its harness, and takes its mount with it. What a killed daemon left (a mount that answers "transport
+endpoint is not connected") is found in the mount table at the next start of any disk, by our type of file system and the dead
+process that stands in its label, and unmounted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from cluster.storage.ledger import LedgerRecord
+from cluster.worlds.errors import WorldFailed
+from cluster.worlds.host.power_disk.device import DeviceFault
+from cluster.worlds.host.power_disk.messages import (
+    Fail,
+    Heal,
+    Ledger,
+    PowerLoss,
+    PowerOn,
+    Reply,
+    Request,
+    Status,
+    StatusReply,
+)
+from cluster.worlds.local.leftovers import lists_directory, start_ticks
+
+__all__ = ["FILE_SYSTEM", "PowerDisk", "missing_fuse", "unmount_stale"]
+
+FILE_SYSTEM = "fuse.reprise-power"
+"""The type of our mounts in the mount table."""
+
+_INSTALL = "install it with: apt-get install -y fuse3"
+_END_TIMEOUT_S = 5.0
+_ORDER_TIMEOUT_S = 60.0
+"""A power loss of many files takes its time; a daemon that does not answer for so long is broken."""
+
+
+def missing_fuse() -> str:
+    """What this machine lacks for such disks, with the command that installs it; ``""`` when nothing."""
+    if not Path("/dev/fuse").exists():
+        return f"this machine has no FUSE (/dev/fuse): {_INSTALL}; in a container, pass --device /dev/fuse"
+    if shutil.which("fusermount3") is None:
+        return f"fusermount3 is missing: {_INSTALL}"
+    return ""
+
+
+def unmount_stale() -> list[str]:
+    """Unmount what dead daemons left; returns the mount points."""
+    stale = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        kind, label = right.split(" ")[:2]
+        if kind != FILE_SYSTEM:
+            continue
+        mount = left.split(" ")[4].encode().decode("unicode_escape")
+        _, pid, started = label.split(":")
+        if start_ticks(int(pid)) != int(started):
+            _unmount(mount)
+            stale.append(mount)
+    return stale
+
+
+class PowerDisk:
+    """One disk: `source` holds the files (in ``source/files``), `mount` is where programs see them.
+
+    `owner` (user, group) gets the root of the mount: a node that is not root needs that. Without it the root belongs to
+    whoever starts the disk. Orders are plain calls and return when they are carried out; all raise WorldFailed when the daemon
+    does not answer.
+    """
+
+    def __init__(self, source: Path, mount: Path, *, owner: tuple[int, int] | None = None) -> None:
+        self.source = source.absolute()
+        self.mount = mount.absolute()
+        self._owner = owner
+        self._process: subprocess.Popen[str] | None = None
+        self._private: Path | None = None
+
+    def start(self) -> None:
+        """Mount; both directories are made where they are missing. Raises WorldFailed, in one line."""
+        missing = missing_fuse()
+        if missing:
+            raise WorldFailed(missing)
+        unmount_stale()
+        if os.path.ismount(self.mount):
+            raise WorldFailed(f"{self.mount} is a mount point already; a disk needs one of its own")
+        self.mount.mkdir(parents=True, exist_ok=True)
+        self._private = Path(tempfile.mkdtemp(prefix="disk-", dir=lists_directory()))
+        with (self._private / "said").open("wb") as said:
+            self._process = subprocess.Popen(
+                self._command(self._private),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "ready\n":
+            self._process.wait(_END_TIMEOUT_S)
+            reason = self._said()
+            self.close()
+            raise WorldFailed(f"{self.mount}: no disk that can lose its power: {reason}")
+
+    def power_loss(self, seed: int | None = None) -> None:
+        """Lose the power and get it back; `seed` draws which un-synced sectors and names stay (None: none).
+
+        Programs that have files open on it must be dead: their handles are. A disk that a crash point took the power from only
+        gets it back.
+        """
+        self._order(PowerLoss(seed))
+
+    def power_on(self) -> None:
+        """Give the power back that a crash point took; does nothing otherwise."""
+        self._order(PowerOn())
+
+    def fault(self, fault: DeviceFault) -> None:
+        """Let the device fail from now on, besides whatever fails already."""
+        self._order(Fail(fault))
+
+    def heal(self) -> None:
+        """Switch every fault off; what a failed fsync dropped stays dropped until the next power loss."""
+        self._order(Heal())
+
+    def ledger(self, since: int = 0) -> list[LedgerRecord]:
+        """The records behind number `since`, oldest first. See `recorder`."""
+        return msgspec.json.decode(self._order(Ledger(since)), type=list[LedgerRecord])
+
+    def status(self) -> StatusReply:
+        """Whether the power is off, and how often it was lost."""
+        return msgspec.json.decode(self._order(Status()), type=StatusReply)
+
+    def close(self) -> None:
+        """Unmount and end the daemon; the files stay in `source`. A second call does nothing."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(_END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+            if os.path.ismount(self.mount) or _is_dead(self.mount):
+                _unmount(str(self.mount))
+        if self._private is not None:
+            shutil.rmtree(self._private)
+            self._private = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _command(self, private: Path) -> list[str]:
+        own = f"reprise-power:{os.getpid()}:{start_ticks(os.getpid())}"
+        places = ["--source", str(self.source), "--mount", str(self.mount)]
+        owner = [] if self._owner is None else ["--owner", *map(str, self._owner)]
+        module = [sys.executable, "-m", "cluster.worlds.host.power_disk"]
+        return [*module, *places, "--control", str(private / "control"), "--label", own, *owner]
+
+    def _said(self) -> str:
+        """The last thing that the daemon said on standard error."""
+        assert self._private is not None
+        lines = (self._private / "said").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "the daemon ended without a word"
+
+    def _order(self, request: Request) -> bytes:
+        """Give an order; returns the JSON of its answer."""
+        if self._private is None:
+            raise WorldFailed(f"{self.mount}: the disk is not started")
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+                line.settimeout(_ORDER_TIMEOUT_S)
+                line.connect(str(self._private / "control"))
+                line.sendall(msgspec.json.encode(request) + b"\n")
+                with line.makefile("rb") as answer:
+                    reply = msgspec.json.decode(answer.readline(), type=Reply)
+        except (OSError, msgspec.DecodeError) as error:
+            raise WorldFailed(
+                f"{self.mount}: the daemon of the disk does not answer: {error}"
+            ) from error
+        if reply.error:
+            raise WorldFailed(f"{self.mount}: {reply.error}")
+        return bytes(reply.value)
+
+
+def _unmount(mount: str) -> None:
+    """Take a mount away even if somebody uses it. Raises WorldFailed."""
+    done = subprocess.run(
+        ["fusermount3", "-u", "-z", mount], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise WorldFailed(f"{mount}: cannot be unmounted: {done.stderr.strip()}")
+
+
+def _is_dead(mount: Path) -> bool:
+    """Whether a mount point's daemon is gone ("transport endpoint is not connected")."""
+    try:
+        mount.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
