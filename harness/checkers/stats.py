@@ -12,7 +12,7 @@ from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import finding
 from harness.operation import NEMESIS
 
-__all__ = ["Stats", "quantile"]
+__all__ = ["Stats", "quantile", "quantiles"]
 
 _QUANTILES = (0.5, 0.95, 0.99, 1.0)
 
@@ -21,6 +21,12 @@ def quantile(ordered: list[int], fraction: float) -> int:
     """Return the smallest of `ordered` (ascending, not empty) that `fraction` of them do not exceed."""
     position = max(0, -int(-fraction * len(ordered) // 1) - 1)
     return ordered[position]
+
+
+def quantiles(times_ns: list[int]) -> dict[str, int]:
+    """Return the quantiles that are shown of times, by name; nothing of no times."""
+    ordered = sorted(times_ns)
+    return {f"{fraction:g}": quantile(ordered, fraction) for fraction in _QUANTILES if ordered}
 
 
 class Stats:
@@ -66,12 +72,9 @@ class Stats:
 
 
 def _row(counts: dict[str, int], latencies: list[int]) -> dict[str, Any]:
-    latencies.sort()
     total = sum(counts.values())
     row: dict[str, Any] = dict(counts)
     row["ok_fraction"] = round(counts["ok"] / total, 4) if total else 0.0
     if latencies:
-        row["latency_ns"] = {
-            f"{fraction:g}": quantile(latencies, fraction) for fraction in _QUANTILES
-        }
+        row["latency_ns"] = quantiles(latencies)
     return row
