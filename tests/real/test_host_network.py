@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 from namespace_lab import CLIENT, NamespaceLab, run
 
-from cluster.worlds.host.network import HostNetwork
+from cluster.worlds.errors import WorldFailed
+from cluster.worlds.host.network import HostNetwork, NodePlace
 from cluster.worlds.host.repairs import ChangeLog, repair
 from cluster.worlds.world import LinkFault
 
@@ -232,3 +233,35 @@ def test_what_a_killed_harness_left_is_repaired(lab: NamespaceLab, tmp_path: Pat
     ]
     assert rules_of(lab) == before
     assert lab.passes("n1", "n2") == 3
+
+
+def test_a_daemon_that_died_is_told_and_still_cleaned_up(lab: NamespaceLab, tmp_path: Path) -> None:
+    """Traffic flows past a dead daemon, so the fault did not happen: the world fails, and everything is undone all the same."""
+    before = rules_of(lab)
+    changes = ChangeLog(tmp_path, "run")
+    network = HostNetwork(lab.places, label="died", namespace=lab.hub, changes=changes, seed=1)
+    network.cut([("n1", "n2")])
+    network.degrade([("n2", "n3")], LinkFault(delay_ns=3600 * 1000 * MS, bandwidth_bps=1_000_000))
+    daemon = network._queue._daemon
+    assert daemon is not None
+    daemon.kill()
+    daemon.wait()
+
+    assert lab.passes("n2", "n3") == 3
+    with pytest.raises(WorldFailed, match="daemon ended"):
+        network.close()
+    assert rules_of(lab) == before
+
+
+def test_no_device_of_our_own_is_ever_shaped(lab: NamespaceLab, tmp_path: Path) -> None:
+    """A node that is down has no namespace: bandwidth waits until it comes back, and the machine's own device is left alone."""
+    changes = ChangeLog(tmp_path, "run")
+    places = {**lab.places, "n1": NodePlace(address="10.77.0.10", namespace="/proc/self/ns/net")}
+    network = HostNetwork(places, label="own", namespace=lab.hub, changes=changes, seed=1)
+    network.degrade([("n1", "n2")], LinkFault(bandwidth_bps=1_000_000))
+    assert "7e57:" not in run("tc", "qdisc", "show")
+    network.move("n1", lab.places["n1"])
+
+    assert "htb 7e57:" in rules_of(lab)
+    network.close()
+    changes.close()

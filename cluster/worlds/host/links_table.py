@@ -6,8 +6,6 @@ and swapping are dropped uncounted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from cluster.worlds.host.links import Drops, Family, Matrix, read_drops, render
 from cluster.worlds.host.programs import Runner
 from cluster.worlds.host.repairs import Change
@@ -42,8 +40,7 @@ class LinksTable:
         listing = self._run(["nft", "-j", "list", "table", self._family, self._name])
         return self._earlier + read_drops(listing, self._matrix)
 
-    def forget(self, remove: Callable[[], None]) -> None:
-        """Keep the counts, and let `remove` take the table away."""
+    def forget(self) -> None:
+        """Keep the counts of a table that is about to be removed."""
         self._earlier = self.drops()
         self._matrix = None
-        remove()

@@ -9,6 +9,7 @@ calls them from a thread.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 import msgspec
 
@@ -27,7 +28,10 @@ Link = tuple[str, str]
 
 
 class NodePlace(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a node stands in the network: its IPv4 address, its network namespace and its device in there."""
+    """Where a node stands in the network: its IPv4 address, its network namespace and its device in there.
+
+    A namespace that is ``""`` or gone belongs to a node that is down: its device has nothing to be shaped.
+    """
 
     address: str
     namespace: str
@@ -99,13 +103,13 @@ class HostNetwork:
         return self._queue.counts()
 
     def close(self) -> None:
-        """Undo everything; counts can still be read. A second call does nothing."""
-        self._table.forget(lambda: self._changes.undo(self._table_change))
-        self._queue.counts()
-        self._queue.close()
-        for change in self._shaped.values():
-            self._changes.undo(change)
-        self._shaped = {}
+        """Undo everything, whatever of it fails; counts can still be read. A second call does nothing."""
+        with ExitStack() as each:
+            for node in [*self._shaped]:
+                each.callback(self._changes.undo, self._shaped.pop(node))
+            each.callback(self._queue.close)
+            each.callback(self._changes.undo, self._table_change)
+            each.callback(self._table.forget)
 
     def _apply_table(self) -> None:
         self._changes.open(self._table_change)
@@ -147,9 +151,11 @@ class HostNetwork:
             if standing is not None:
                 self._changes.undo(self._shaped.pop(node))
             return
+        run = Here(place.namespace)
+        if not run.is_elsewhere():
+            return
         change = Change("queue", place.device, place.namespace)
         self._changes.open(change)
-        run = Here(place.namespace)
         shape(run, place.device, faults, netem=self._netem, active=standing is not None)
         self._shaped[node] = change
 

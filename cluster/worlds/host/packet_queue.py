@@ -66,20 +66,18 @@ class PacketQueue:
         return self._counts
 
     def close(self) -> None:
-        """End the daemon, after what it holds has been let go, and remove the rules; a second call does nothing."""
-        daemon, self._daemon = self._daemon, None
+        """End the daemon, which lets go of what it holds, and remove the rules; a second call does nothing.
+
+        Raises WorldFailed when the daemon has ended before: what was asked of it did not happen.
+        """
         self._changes.undo(self._change)
-        if daemon is None:
+        if self._daemon is None:
             return
-        assert daemon.stdin is not None
-        assert daemon.stdout is not None
-        daemon.stdin.close()
         try:
-            daemon.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
-        daemon.stdout.close()
+            self.counts()
+        finally:
+            daemon, self._daemon = self._daemon, None
+            _end(daemon)
 
     def _start(self) -> None:
         if self._here(["cat", _BRIDGE_SWITCH]).strip() != "1":
@@ -117,6 +115,14 @@ class PacketQueue:
                 f"the packet queue's daemon ended with {daemon.wait(_END_S)}; it says why on standard error"
             )
         return msgspec.json.decode(answer, type=Counts)
+
+
+def _end(daemon: subprocess.Popen[bytes]) -> None:
+    try:
+        daemon.communicate(timeout=_END_S)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.communicate()
 
 
 def render_rules(chain: str, queue: int, faults: Mapping[AddressLink, LinkFault]) -> str:

@@ -16,6 +16,7 @@ from cluster.worlds.errors import WorldFailed
 
 __all__ = ["Here", "Runner", "inside", "missing_programs"]
 
+_OWN_NAMESPACE = "/proc/self/ns/net"
 _TIMEOUT_S = 30.0
 """No program used here takes a second; one that hangs must not hold a run for ever."""
 
@@ -54,6 +55,11 @@ class Here:
     def exists(self) -> bool:
         """Whether the namespace still is there."""
         return not self.namespace or Path(self.namespace).exists()
+
+    def is_elsewhere(self) -> bool:
+        """Whether the namespace is there, and not the one that we live in."""
+        place = Path(self.namespace)
+        return bool(self.namespace) and place.exists() and not place.samefile(_OWN_NAMESPACE)
 
 
 def inside(namespace: str, words: Sequence[str]) -> list[str]:
