@@ -1,4 +1,4 @@
-"""One run on real processes: plan, run, judge. Real time decides here; the tape still decides load and faults."""
+"""One run on real nodes: plan, run, judge. Real time decides here; the tape still decides load and faults."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import time
 from typing import Any
 
 from cluster.worlds.errors import WorldFailed
-from cluster.worlds.local.world import LocalOptions, LocalWorld
+from cluster.worlds.real.world import RealWorld
 from cluster.worlds.tape import Tape
 from harness.campaign.outcome import Finished, conclude, final_state
+from harness.campaign.places import make_world
 from harness.campaign.plan import Plan, make_plan
 from harness.checkers.raft_invariants import RaftChecker
 from harness.errors import RunFailed
@@ -21,20 +22,18 @@ __all__ = ["execute"]
 
 
 def execute(scenario: Scenario, folder: RunFolder) -> Finished:
-    """Run `scenario` on processes whose files lie in `folder`; the history is written while the run goes on.
+    """Run `scenario` in a world of real nodes whose files lie in `folder`; the history is written while the run goes on.
 
     Raises RunFailed when the cluster does not come up, with the tail of a node's log.
     """
     tape = Tape(scenario.seed)
     plan = make_plan(scenario, tape)
     folder.write_scenario(dump_scenario(scenario))
-    bug = ("cluster.bugs.catalogue", "parts_with", scenario.bug)
-    options = LocalOptions(parts=bug) if scenario.bug else LocalOptions()
-    world = LocalWorld(plan.test.nodes, directory=folder.path, config=plan.node, options=options)
     state: dict[str, Any] = {}
     with folder.open_history() as file:
         journal = Journal(file, time.monotonic_ns)
         try:
+            world = make_world(plan, folder.path)
             world.run(_main(plan, world, journal, tape, state))
         except WorldFailed as failure:
             raise RunFailed(str(failure)) from failure
@@ -51,7 +50,7 @@ def execute(scenario: Scenario, folder: RunFolder) -> Finished:
 
 
 async def _main(
-    plan: Plan, world: LocalWorld, journal: Journal, tape: Tape, state: dict[str, Any]
+    plan: Plan, world: RealWorld, journal: Journal, tape: Tape, state: dict[str, Any]
 ) -> None:
     try:
         await world.up()

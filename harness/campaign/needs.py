@@ -17,6 +17,7 @@ _PROCESSES = frozenset({"kill", "power", "pause", "cut", "crash-points", "inspec
 CAPABILITIES: dict[str, frozenset[str]] = {
     "sim": _PROCESSES | {"link-faults", "clock-rate", "disk-faults"},
     "local": _PROCESSES,
+    "docker": _PROCESSES | {"cut-clients", "link-faults"},
 }
 """World -> what it can do, known without starting it; each world states the same of itself once it is up."""
 

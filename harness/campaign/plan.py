@@ -38,7 +38,7 @@ MODES = ("data", "data", "data", "every", "snapshot")
 """Replay modes and how often a search draws each; `data` is the default of the specification."""
 
 ALWAYS = "crash-replay"
-TIMING_MS = {"sim": (300, 60), "local": (1000, 100)}
+TIMING_MS = {"sim": (300, 60), "local": (1000, 100), "docker": (1000, 100)}
 """World -> election timeout and heartbeat interval in milliseconds; real disks have slow fsyncs."""
 WAL_SEGMENT_BYTES = 8 * 1024
 """About eighty entries: runs begin and drop segments, and a restart does not read long-finished work again."""

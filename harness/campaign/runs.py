@@ -1,4 +1,4 @@
-"""The jobs that end in a run folder: one seed, many seeds, one run on real processes. Each returns a summary.
+"""The jobs that end in a run folder: one seed, many seeds, one run on real nodes. Each returns a summary.
 
 A summary is what ``--json`` prints: the results of one run, or the sum over many seeds with the folder of the one that is
 worth looking at (the first that is not valid, else the one that replayed most).
@@ -20,7 +20,7 @@ from harness.scenario import Scenario
 from harness.store import RunFolder, Store
 from workloads.catalogue import WORKLOADS
 
-__all__ = ["command_of", "run_local", "run_seed", "run_seeds"]
+__all__ = ["command_of", "run_real", "run_seed", "run_seeds"]
 
 MANY_SEEDS = 20
 
@@ -31,8 +31,8 @@ def run_seed(scenario: Scenario, store: Store, start_time: str) -> dict[str, Any
     return _kept(finished, store.create(scenario.name or scenario.workload, start_time))
 
 
-def run_local(scenario: Scenario, store: Store, start_time: str) -> dict[str, Any]:
-    """Run on real processes and keep it. Raises RunFailed."""
+def run_real(scenario: Scenario, store: Store, start_time: str) -> dict[str, Any]:
+    """Run on real nodes and keep it; the machine was prepared (`places.prepare`). Raises RunFailed."""
     folder = store.create(scenario.name or scenario.workload, start_time)
     return _kept(execute(scenario, folder), folder)
 

@@ -62,6 +62,46 @@ def _local() -> str:
     return f"loopback, signals, fsync in {tempfile.gettempdir()}"
 
 
+def _docker() -> str:
+    from cluster.worlds.docker.daemon import connect, require_host
+    from cluster.worlds.errors import WorldMissing
+
+    try:
+        client = connect()
+        try:
+            version = client.version()["Version"]
+        finally:
+            client.close()
+        require_host()
+    except WorldMissing as missing:
+        raise _Missing(str(missing), missing.remedy) from None
+    return f"Docker {version}, root, nft"
+
+
+def _node_image() -> str:
+    from cluster.worlds.docker.base import OFFICIAL
+    from cluster.worlds.docker.daemon import connect
+    from cluster.worlds.docker.image import present_image
+    from cluster.worlds.errors import WorldMissing
+
+    try:
+        client = connect()
+        try:
+            tag = present_image(client)
+        finally:
+            client.close()
+    except WorldMissing as missing:
+        raise _Missing(str(missing), missing.remedy) from None
+    if tag is None and shutil.which("mmdebstrap") is None:
+        raise _Missing(
+            f"not built; where no registry has {OFFICIAL}, mmdebstrap makes a base",
+            "apt-get install -y mmdebstrap",
+        )
+    if tag is None:
+        raise _Missing("not built, or stale; runs build it", "./reprise image")
+    return tag
+
+
 def _browser() -> str:
     found = shutil.which("chromium")
     if found is None:
@@ -70,8 +110,13 @@ def _browser() -> str:
 
 
 _WORLDS: Final[dict[str, Callable[[], str]]] = {"sim": _sim, "local": _local}
-_LATER: Final = ("docker", "ssh")
-_BESIDE: Final[dict[str, Callable[[], str]]] = {"report tests": _browser}
+"""Worlds that need nothing; without them the examination fails."""
+_LATER: Final = ("ssh",)
+_BESIDE: Final[dict[str, Callable[[], str]]] = {
+    "docker": _docker,
+    "node image": _node_image,
+    "report tests": _browser,
+}
 
 
 def examine() -> dict[str, dict[str, str]]:

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "replay": "Run a recorded run again and say whether it is byte-identical.",
     "check": "Judge a history made elsewhere.",
     "report": "Render the page of a run, or the index of a store.",
+    "image": "Build the image that containers of nodes are made of.",
     "doctor": "Say what this machine can do, world by world, and what to install.",
     "test": "Run the project's own tests.",
 }

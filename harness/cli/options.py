@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WORLDS", "Request", "known", "output_options", "request_from", "scenario_options"]
 
-WORLDS: Final = ("sim", "local")
+WORLDS: Final = ("sim", "local", "docker")
 """Worlds that this version has."""
 
 COMPATS: Final = ("original",)

@@ -21,7 +21,7 @@ MAIN_JOB = "registry"
 @click.command(name="run")
 @click.argument("workload", required=False)
 @click.option(
-    "--world", "worlds", type=LIST, metavar="LIST", default=(), help="Where: sim, local, or both."
+    "--world", "worlds", type=LIST, metavar="LIST", default=(), help="Where: sim, local, docker."
 )
 @scenario_options
 @output_options
@@ -34,7 +34,8 @@ def command(**values: Any) -> int:
 
 
 def _run(request: Request) -> int:
-    from harness.campaign.runs import run_local, run_seed, run_seeds
+    from harness.campaign.places import PLACES, prepare
+    from harness.campaign.runs import run_real, run_seed, run_seeds
     from harness.checkers.checker import merge_valid
     from harness.cli.progress import progress
     from harness.cli.scenarios import scenarios_from
@@ -44,16 +45,20 @@ def _run(request: Request) -> int:
     main_job = request.workload is None
     worlds = ("sim", "local") if main_job else ("sim",)
     scenarios = scenarios_from(request, workload=MAIN_JOB, worlds=worlds)
+    for scenario in scenarios:
+        if scenario.world in PLACES:
+            prepare(scenario.world, lambda line: click.echo(f"reprise: {line}", err=True))
     store = Store(request.store)
     start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
     told = []
     for scenario in scenarios:
         single = request.seed is not None
-        if scenario.world == "local":
-            what = f"{scenario.workload} on {scenario.nodes} real processes"
+        if scenario.world in PLACES:
+            nodes = f"{scenario.nodes} {PLACES[scenario.world].nodes_are}"
+            what = f"{scenario.workload} on {nodes}"
             with progress(what, 1, quiet=request.quiet) as bar:
                 bar.at(0, f"{scenario.time_limit_s:g} s of load")
-                summary = run_local(scenario, store, start_time)
+                summary = run_real(scenario, store, start_time)
                 bar.at(1, "judged")
         elif single:
             summary = run_seed(scenario, store, start_time)

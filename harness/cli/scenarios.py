@@ -21,15 +21,19 @@ __all__ = ["scenarios_from"]
 USUAL: Final[dict[str, dict[str, Any]]] = {
     "sim": {"nodes": 5, "concurrency": 5, "rate": 20.0, "time_limit_s": 6.0},
     "local": {"nodes": 3, "concurrency": 5, "rate": 20.0, "time_limit_s": 12.0},
+    "docker": {"nodes": 5, "concurrency": 5, "rate": 20.0, "time_limit_s": 12.0},
 }
 """World -> the size of a run there, when nobody says otherwise."""
 
+_REPLAYS: Final[dict[str, Any]] = {
+    "options": {"durability": "data"},
+    "stimuli": {"replayed_registrations": 1, "crash_points_hit": 1},
+}
+
 MAIN_JOB: Final[dict[str, dict[str, Any]]] = {
     "sim": {},
-    "local": {
-        "options": {"durability": "data"},
-        "stimuli": {"replayed_registrations": 1, "crash_points_hit": 1},
-    },
+    "local": _REPLAYS,
+    "docker": _REPLAYS,
 }
 """World -> what the main job adds: a single run must itself replay something, many seeds do so together."""
 

@@ -1,6 +1,6 @@
-"""One contract for every world: what `cluster.worlds.world.World` promises, asked of the simulated and the real one.
+"""One contract for every world: what `cluster.worlds.world.World` promises, asked of the simulated and the real ones.
 
-Each statement is a coroutine over a world that is up; the two worlds differ only in how it is driven.
+Each statement is a coroutine over a world that is up; the worlds differ only in how it is driven.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import docker_lab
 import pytest
 
 from cluster.machine.parts import Parts
@@ -66,10 +67,17 @@ def _local(statement: Statement) -> None:
         world.run(_whole(world, statement))
 
 
+def _docker(statement: Statement) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        world = docker_lab.world(Path(directory) / "run", config())
+        world.run(_whole(world, statement))
+
+
 @pytest.fixture(
     params=[
         pytest.param(_simulated, id="sim"),
         pytest.param(_local, id="local", marks=[pytest.mark.real, pytest.mark.slow]),
+        pytest.param(_docker, id="docker", marks=[pytest.mark.real, pytest.mark.slow]),
     ]
 )
 def check(request: pytest.FixtureRequest) -> Check:
@@ -301,6 +309,7 @@ def test_a_stopped_disk_can_be_read_without_recovery(check: Check) -> None:
 
     async def statement(world: Any) -> None:
         assert (await put(world, "a", "1")).status == "ok"
+        assert await get(world, "n1", "a") == "1"
         for node in NODES:
             await world.kill(node)
         first = await world.disk_dump("n1")

@@ -11,6 +11,8 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +23,13 @@ from cluster.worlds.errors import WorldFailed
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["NAME", "USER_ID", "host_image", "node_image", "program_files"]
+__all__ = ["NAME", "USER_ID", "host_image", "node_image", "present_image", "program_files"]
 
 NAME = "reprise-node"
 USER_ID = 10001
 """Whom nodes run as; also said in the Dockerfile."""
+
+_LABEL = "reprise=image"
 
 _ASK_PYTHON = (
     "import sys, platform; print('%d.%d' % sys.version_info[:2], platform.machine(),"
@@ -38,8 +42,7 @@ def node_image(client: DockerClient, base: str, say: Callable[[str], None]) -> s
 
     Raises WorldMissing and WorldFailed.
     """
-    known = known_base(client, base)
-    tag = _present(client, known, "Dockerfile") if known else None
+    tag = present_image(client, base)
     if tag is not None:
         return tag
     base = base_image(client, base, say)
@@ -49,7 +52,14 @@ def node_image(client: DockerClient, base: str, say: Callable[[str], None]) -> s
         make_wheels(Path(scratch) / "wheels", _python_of(client, base))
         _build(client, Path(scratch), "Dockerfile", base, tag)
     client.images.get(tag).tag(NAME, "latest")
+    _remove_old(client, tag)
     return tag
+
+
+def present_image(client: DockerClient, base: str = "") -> str | None:
+    """Return the tag of the node image on `base` (``""``: any) if it is there and up to date."""
+    known = known_base(client, base)
+    return _present(client, known, "Dockerfile") if known else None
 
 
 def host_image(client: DockerClient, base: str, say: Callable[[str], None]) -> str:
@@ -76,6 +86,19 @@ def program_files() -> list[Path]:
         for path in ([root] if root.is_file() else root.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     )
+
+
+def _remove_old(client: DockerClient, newest: str) -> None:
+    """Remove images of this name that nobody can want any more: a day old, another hash, in no container."""
+    from docker.errors import APIError  # noqa: PLC0415 - an extra
+
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    for image in client.images.list(NAME, filters={"label": _LABEL}):
+        made = datetime.fromisoformat(image.attrs["Created"][:19] + "+00:00")
+        for tag in image.tags:
+            if made < yesterday and tag not in (newest, f"{NAME}:latest"):
+                with suppress(APIError):  # a container of somebody's stands on it
+                    client.images.remove(tag)
 
 
 def _present(client: DockerClient, base: str, dockerfile: str) -> str | None:
@@ -135,7 +158,7 @@ def _build(client: DockerClient, context: Path, dockerfile: str, base: str, tag:
             path=str(context),
             tag=tag,
             buildargs={"BASE_IMAGE": base},
-            labels={"reprise": "image"},
+            labels=dict([_LABEL.split("=")]),
             rm=True,
             forcerm=True,
         )

@@ -10,16 +10,16 @@ from harness.cli import doctor, main
 
 
 def test_worlds_of_this_version_work_here(capsys: pytest.CaptureFixture[str]) -> None:
-    """On a machine that runs the tests, sim and local work; later worlds are listed as what they are."""
+    """On a machine that runs the tests, sim and local work; docker may be missing, later worlds are listed as what they are."""
     assert main(["doctor", "--json"]) == 0
 
     found = json.loads(capsys.readouterr().out)
-    assert [found[world]["state"] for world in ("sim", "local", "docker", "ssh")] == [
+    assert [found[world]["state"] for world in ("sim", "local", "ssh")] == [
         "works",
         "works",
-        "not in this version",
         "not in this version",
     ]
+    assert found["docker"]["state"] == "works" or found["docker"]["install"]
 
 
 def test_missing_thing_comes_with_its_remedy(
