@@ -13,6 +13,7 @@ from typing import Protocol
 
 from cluster.node.requests import CrashOrder
 from cluster.storage.disk import Disk
+from cluster.storage.mounted_disk import MountedDisk
 from cluster.trace import Event, FalseClaim, HitPoint
 
 __all__ = ["CATALOGUE", "FAILURE_POINTS", "NodeProbe", "Strike", "UnknownCrashPoint", "check_order"]
@@ -90,6 +91,8 @@ class Strike(Protocol):
 class NodeProbe:
     """The probe of one replica: matches armed orders, and asks the disk whether claims are true.
 
+    A disk that keeps a ledger of its own hears of every point passed, so that both share one order.
+
     The replica keeps `index`, `opcode` and `role` up to date: they say what it has in hand.
     """
 
@@ -114,6 +117,7 @@ class NodeProbe:
         self._strike = strike
         self._sink = sink
         self._orders: list[tuple[CrashOrder, list[int]]] = []
+        self._mark = disk.mark if isinstance(disk, MountedDisk) else None
 
     def arm(self, order: CrashOrder) -> None:
         """Add an order that `check_order` has passed."""
@@ -125,6 +129,8 @@ class NodeProbe:
 
     def reach(self, point: str) -> None:
         """See `cluster.probe.Probe`."""
+        if self._mark is not None:
+            self._mark(point)
         if not self._orders:
             return
         for position, (order, left) in enumerate(self._orders):

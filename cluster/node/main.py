@@ -36,6 +36,7 @@ from cluster.node.replica import NodeHalted
 from cluster.node.requests import CrashOrder
 from cluster.node.server import Server
 from cluster.node.trace_file import TraceFile
+from cluster.storage.mounted_disk import MountedDisk
 from cluster.storage.real_disk import RealDisk
 
 __all__ = ["EXIT_CONFIG", "EXIT_MISTAKE", "EXIT_REFUSED", "main"]
@@ -80,7 +81,11 @@ async def _run(config: ProcessConfig, parts: Parts) -> None:
     loop = asyncio.get_running_loop()
     server = Server(config, lambda text: _write_line(f"{config.node.name}: {text}"))
     loop.add_signal_handler(signal.SIGTERM, server.stop)
-    disk = RealDisk(config.data, undo_log=config.undo_log)
+    disk = (
+        MountedDisk(config.data)
+        if config.mounted
+        else RealDisk(config.data, undo_log=config.undo_log)
+    )
     trace = TraceFile(config.trace, config.run_start_ns) if config.trace else None
     node = Node.open(
         config.node,

@@ -43,6 +43,8 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The data directory: the root of the node's disk."""
     undo_log: bool = False
     """Whether the disk remembers what is un-synced: needed for power losses and durability claims."""
+    mounted: bool = False
+    """Whether `data` is a mount point whose file system loses power by itself (`cluster.storage.mounted_disk`)."""
     trace: str = ""
     """The file that trace events are appended to; ``""``: no trace."""
     run_start_ns: int = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from cluster.storage.disk import Lines, Lock
+from cluster.storage.power_loss import Below
 from cluster.storage.real_disk import RealDisk
 from cluster.storage.unsynced import Unsynced
 
@@ -21,7 +22,7 @@ __all__ = ["MARK", "NO_DATA", "POWER_OFF", "UNSYNCED_FILE", "MountedDisk", "Unsy
 MARK = "user.reprise.point"
 """Set on the mount point: the program passed the crash point that is the value."""
 POWER_OFF = "user.reprise.power"
-"""Set on the mount point: the same, and the power goes now. Nothing works on the mount until the harness turns it on."""
+"""Set on the mount point: the power goes now. Nothing works on the mount until the harness turns it on; the value says why."""
 NO_DATA = "user.reprise.no_data"
 """Set on a file just created: its name counts as durable."""
 UNSYNCED_FILE = ".reprise-unsynced"
@@ -65,6 +66,7 @@ class MountedDisk(RealDisk):
         """Write a crash point that was passed into the ledger of the disk."""
         os.setxattr(self._mount, MARK, point.encode())
 
-    def power_off(self, point: str) -> None:
-        """Lose the power at a crash point: what is not synced is gone when this returns."""
-        os.setxattr(self._mount, POWER_OFF, point.encode())
+    def roll_back(self, below: Below | None) -> None:
+        """Lose the power: what is not synced is gone when this returns, and the disk dead until its owner turns it on."""
+        assert below is None, "what stays beyond that is drawn by the disk's owner"
+        os.setxattr(self._mount, POWER_OFF, b"")

@@ -22,6 +22,8 @@ NODES = ("n1", "n2", "n3")
 class Lab(LocalWorld):
     """A local world with a client's memory."""
 
+    options = LocalOptions()
+
     def __init__(self, directory: Path, nodes: tuple[str, ...] = NODES, **config: Any) -> None:
         fields = {
             "election_timeout_ns": 400 * MS,
@@ -30,7 +32,7 @@ class Lab(LocalWorld):
             "crash_points": True,
         }
         node = NodeConfig(name="", peers=(), **{**fields, **config})
-        super().__init__(nodes, directory=directory, config=node, options=LocalOptions())
+        super().__init__(nodes, directory=directory, config=node, options=self.options)
         self._sequence = 0
         self._lines: dict[str, NodeConnection] = {}
 

@@ -12,7 +12,9 @@ import msgspec
 from cluster.node.dump import dump_disk
 from cluster.node.process_config import Address, ProcessConfig
 from cluster.storage.real_disk import RealDisk
+from cluster.worlds.host.power_disk.power_disk import PowerDisk
 from cluster.worlds.local.leftovers import ProcessList, end_leftovers, lists_directory
+from cluster.worlds.local.mounted import MountedDisks
 from cluster.worlds.local.ports import HeldPorts
 from cluster.worlds.local.process import NodeProcess
 from cluster.worlds.real.host import Ended, Host
@@ -23,7 +25,9 @@ __all__ = ["LocalSite"]
 class LocalSite:
     """Implements `Site`: held ports, and a list of processes for the next run should this one be killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, disks: MountedDisks | None) -> None:
+        """`disks`: mounted ones that lose power by themselves; None: plain folders."""
+        self._disks = disks
         self._ports: HeldPorts | None = None
         self._list: ProcessList | None = None
         self._hosts: dict[str, _LocalHost] = {}
@@ -34,15 +38,22 @@ class LocalSite:
         end_leftovers(lists)
         self._ports = HeldPorts(tuple(folders))
         self._list = ProcessList(lists, cluster)
-        for name, folder in folders.items():
+        for folder in folders.values():
             (folder / "data").mkdir()
-            self._hosts[name] = _LocalHost(folder, self._ports.addresses[name], self._list)
+        if self._disks is not None:
+            await self._disks.open(folders)
+        for name, folder in folders.items():
+            disk = None if self._disks is None else self._disks.of(name)
+            address = self._ports.addresses[name]
+            self._hosts[name] = _LocalHost(folder, address, self._list, disk)
         return self._hosts
 
     def close(self) -> None:
         """See `Site`."""
         for host in self._hosts.values():
             host.destroy()
+        if self._disks is not None:
+            self._disks.close()
         if self._list is not None:
             self._list.close()
         if self._ports is not None:
@@ -50,16 +61,22 @@ class LocalSite:
 
 
 class _LocalHost:
-    def __init__(self, folder: Path, address: Address, processes: ProcessList) -> None:
+    def __init__(
+        self, folder: Path, address: Address, processes: ProcessList, disk: PowerDisk | None
+    ) -> None:
         self.address = address
         self.home = str(folder)
         self.parent = os.getpid()
         self._folder = folder
         self._processes = processes
+        self._disk = disk
         self._process: NodeProcess | None = None
 
     async def start(self, config: ProcessConfig, ended: Ended) -> NodeProcess:
         """See `Host`."""
+        if self._disk is not None:
+            self._disk.power_on()
+            config = msgspec.structs.replace(config, undo_log=False, mounted=True)
         file = self._folder / "config.json"
         file.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
 
@@ -74,10 +91,15 @@ class _LocalHost:
 
     async def lose_power(self) -> None:
         """See `Host`."""
-        RealDisk.recover_power_loss(self._folder / "data", None)
+        if self._disk is not None:
+            self._disk.power_loss()
+        else:
+            RealDisk.recover_power_loss(self._folder / "data", None)
 
     async def dump(self) -> dict[str, Any]:
         """See `Host`."""
+        if self._disk is not None:
+            self._disk.power_on()
         return dump_disk(RealDisk(self._folder / "data"))
 
     def destroy(self) -> None:

@@ -7,6 +7,7 @@ process that stands in its label, and unmounted.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from typing import Self
 import msgspec
 
 from cluster.storage.ledger import LedgerRecord
-from cluster.worlds.errors import WorldFailed
+from cluster.worlds.errors import WorldFailed, WorldMissing
 from cluster.worlds.host.power_disk.device import DeviceFault
 from cluster.worlds.host.power_disk.messages import (
     Fail,
@@ -35,24 +36,33 @@ from cluster.worlds.host.power_disk.messages import (
 )
 from cluster.worlds.local.leftovers import lists_directory, start_ticks
 
-__all__ = ["FILE_SYSTEM", "PowerDisk", "missing_fuse", "unmount_stale"]
+__all__ = ["FILE_SYSTEM", "PowerDisk", "require_fuse", "unmount_stale"]
 
 FILE_SYSTEM = "fuse.reprise-power"
 """The type of our mounts in the mount table."""
 
-_INSTALL = "install it with: apt-get install -y fuse3"
+_INSTALL = "apt-get install -y fuse3"
 _END_TIMEOUT_S = 5.0
 _ORDER_TIMEOUT_S = 60.0
 """A power loss of many files takes its time; a daemon that does not answer for so long is broken."""
 
 
-def missing_fuse() -> str:
-    """What this machine lacks for such disks, with the command that installs it; ``""`` when nothing."""
+def require_fuse() -> None:
+    """Raise WorldMissing, with the command that installs it, when this machine cannot have such disks."""
     if not Path("/dev/fuse").exists():
-        return f"this machine has no FUSE (/dev/fuse): {_INSTALL}; in a container, pass --device /dev/fuse"
+        raise WorldMissing(
+            "disks that lose power are mounted with FUSE, and there is no /dev/fuse "
+            "(a container needs --device /dev/fuse --cap-add SYS_ADMIN)",
+            _INSTALL,
+        )
     if shutil.which("fusermount3") is None:
-        return f"fusermount3 is missing: {_INSTALL}"
-    return ""
+        raise WorldMissing(
+            "fusermount3 is missing: disks that lose power are mounted by it", _INSTALL
+        )
+    if importlib.util.find_spec("mfusepy") is None:
+        raise WorldMissing(
+            "the package mfusepy is missing", "pip install 'reprise-harness[worlds]'"
+        )
 
 
 def unmount_stale() -> list[str]:
@@ -87,10 +97,8 @@ class PowerDisk:
         self._private: Path | None = None
 
     def start(self) -> None:
-        """Mount; both directories are made where they are missing. Raises WorldFailed, in one line."""
-        missing = missing_fuse()
-        if missing:
-            raise WorldFailed(missing)
+        """Mount; both directories are made where they are missing. Raises WorldMissing and WorldFailed, in one line."""
+        require_fuse()
         unmount_stale()
         if os.path.ismount(self.mount):
             raise WorldFailed(f"{self.mount} is a mount point already; a disk needs one of its own")

@@ -2,7 +2,7 @@
 
 Pure. The records are those of `cluster.storage.ledger`, for any program instead of our node alone. Four operations
 come on top: ``link`` (a hard link; `source` is the other name), ``mark`` (a crash point passed, its name is the `path`),
-``power_off`` (the same, and the power went) and ``power_loss`` (the harness took it). A rename between directories
+``power_off`` (a program took the power, behind the mark of its crash point) and ``power_loss`` (the harness took it). A rename between directories
 is one record; an fsync that failed is none.
 """
 
