@@ -41,6 +41,7 @@ EDGES = {
     "cluster/ask.py": "a question from a shell to a running cluster",
     "cluster/node/by_hand.py": "a person starts a real process",
     "cluster/worlds/docker/": "containers, the daemon, programs that build images",
+    "cluster/worlds/host/clock_library.py": "builds the library; tells it when a drift began",
     "cluster/worlds/host/files.py": "real files",
     "cluster/worlds/host/packet_queue.py": "starts the daemon that holds packets",
     "cluster/worlds/host/packet_queue_daemon.py": "packets of the kernel, in real time",
