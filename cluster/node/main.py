@@ -96,7 +96,7 @@ async def _run(config: ProcessConfig, parts: Parts) -> None:
         sink=trace,
         orders=config.orders,
         below=secrets.randbelow,
-        now_ns=time.monotonic_ns(),
+        now_ns=server.now_ns(),
     )
     gc.freeze()
     try:

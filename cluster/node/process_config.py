@@ -7,13 +7,14 @@ processes of one machine share.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from cluster.node.config import NodeConfig
 from cluster.node.requests import CrashOrder
 
-__all__ = ["Address", "ConfigRefused", "Cuts", "ProcessConfig", "read_process_config"]
+__all__ = ["Address", "ClockRate", "ConfigRefused", "Cuts", "ProcessConfig", "read_process_config"]
 
 Address = tuple[str, int]
 """Host and port."""
@@ -28,6 +29,12 @@ class Cuts(msgspec.Struct, frozen=True, kw_only=True):
 
     to: tuple[str, ...] = ()
     sender: tuple[str, ...] = ()
+
+
+class ClockRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How fast this node's monotonic clock runs: parts per million faster than the machine's (slower: negative)."""
+
+    drift_ppm: Annotated[int, msgspec.Meta(gt=-1_000_000, le=1_000_000_000)]
 
 
 class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +59,8 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     orders: tuple[CrashOrder, ...] = ()
     """Crash points armed before recovery begins."""
     cuts: Cuts = Cuts()
+    drift_ppm: int = 0
+    """See `ClockRate`."""
     parent: int = 0
     """Process id of the harness, which this process must not outlive; 0: it stands by itself."""
     parts: tuple[str, ...] = ("cluster.machine.parts", "Parts")

@@ -17,12 +17,16 @@ Kinds of requests (`Request.kind`) and their `body`:
 ``inspect.snapshot``      nothing; starts a local snapshot
 ``crash.arm``             the fields of `CrashOrder`
 ``crash.disarm``          nothing
+``link.cut``              the fields of `cluster.node.process_config.Cuts`, in place of earlier ones
+``link.heal``             nothing
+``clock.rate``            ``drift_ppm``: how much faster the node's monotonic clock runs from now on
 ========================  ==========================================================================
 
 What is replied to ``kv`` and ``txn`` holds ``index``, the log index that the ``result`` (`KvResponse`) speaks of; what is
 replied to ``get`` holds ``index`` and ``value``.
 
-``inspect.*`` and ``crash.*`` are answered only by a node that was started with them.
+``inspect.*`` and ``crash.*`` are answered only by a node that was started with them; ``link.*`` and ``clock.*`` go with
+``crash.*``, and are carried out by the shell of a real process: the node knows nothing of them.
 """
 
 from __future__ import annotations

@@ -20,9 +20,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from cluster.node.clock import NodeClock
 from cluster.node.frames import PROTOCOL_VERSION, Answer, FrameTooLarge, Hello, PeerWord, frame
 from cluster.node.lines import ENTRANCES_MAX, Entrance, PeerLine
-from cluster.node.process_config import Cuts, ProcessConfig
+from cluster.node.process_config import ClockRate, Cuts, ProcessConfig
 from cluster.node.requests import Reply, Request, ok, refused, unknown
 from cluster.raft.messages import Message
 
@@ -55,6 +56,7 @@ class Server:
         self._config = config
         self._name = config.node.name
         self._cuts = config.cuts
+        self._clock = NodeClock(drift_ppm=config.drift_ppm)
         self._peers = {
             peer: PeerLine(self, peer, address)
             for peer, address in config.peers.items()
@@ -75,6 +77,15 @@ class Server:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._surroundings: dict[str, Callable[[dict[str, Any]], None]] = {
+            "link.cut": self._cut,
+            "link.heal": self._heal,
+            "clock.rate": self._run_at_rate,
+        }
+
+    def now_ns(self) -> int:
+        """What the node's monotonic clock reads; the node lives by it."""
+        return self._clock.local_ns(time.monotonic_ns())
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -214,12 +225,13 @@ class Server:
         if node is None:
             return
         try:
-            now_ns = time.monotonic_ns()
+            now_ns = self.now_ns()
             for entrance, number, word in inbox:
                 if entrance is None:
                     node.receive(number, word, now_ns)
-                elif word.kind in _LINK_CALLS:
-                    self.complete(number, self._change_cuts(word))
+                elif word.kind in self._surroundings:
+                    self.complete(number, self._change_surroundings(word))
+                    now_ns = self.now_ns()
                 else:
                     node.request(number, word, now_ns)
             if node.deadline_ns(now_ns) <= now_ns:
@@ -236,7 +248,7 @@ class Server:
 
     def _set_timer(self, node: ServedNode) -> None:
         """See that a turn comes when the node needs to wake. A timer that is too early is left: it costs less."""
-        now_ns = time.monotonic_ns()
+        now_ns = self.now_ns()
         deadline_ns = node.deadline_ns(now_ns)
         if deadline_ns <= now_ns:
             self._request_turn()
@@ -246,26 +258,33 @@ class Server:
                 return
             self._timer.cancel()
         self._timer_ns = deadline_ns
-        self._timer = self._loop.call_at(deadline_ns / 1e9, self._ring)
+        self._timer = self._loop.call_at(self._clock.world_ns(deadline_ns) / 1e9, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
         self._request_turn()
 
-    # -- links --------------------------------------------------------------------------------------------
+    # -- links and clock ------------------------------------------------------------------------------------
 
-    def _change_cuts(self, request: Request) -> Reply:
-        """Carry out ``link.cut`` (the fields of `Cuts`, replacing earlier ones) or ``link.heal``."""
+    def _change_surroundings(self, request: Request) -> Reply:
+        """Carry out what the harness asks of the shell rather than of the node (`cluster.node.requests`)."""
         if not self._config.node.crash_points:
             return refused("PermissionDenied", "this node was started without crash points")
         try:
-            self._cuts = _LINK_CALLS[request.kind](request.body)
+            self._surroundings[request.kind](request.body)
         except msgspec.ValidationError as error:
             return refused("InvalidArgument", f"{request.kind}: {error}")
         return ok()
 
+    def _cut(self, body: dict[str, Any]) -> None:
+        self._cuts = msgspec.convert(body, Cuts)
 
-_LINK_CALLS: dict[str, Callable[[dict[str, Any]], Cuts]] = {
-    "link.cut": lambda body: msgspec.convert(body, Cuts),
-    "link.heal": lambda body: Cuts(),  # noqa: ARG005 - one shape for both
-}
+    def _heal(self, body: dict[str, Any]) -> None:
+        self._cuts = Cuts()
+
+    def _run_at_rate(self, body: dict[str, Any]) -> None:
+        """Change the clock's rate; a timer that was set at the old one is set anew at the end of the turn."""
+        self._clock.set_drift(msgspec.convert(body, ClockRate).drift_ppm, time.monotonic_ns())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from cluster.node.clock import NodeClock
 from cluster.storage.disk import Disk
 from cluster.storage.real_disk import RealDisk
 from cluster.storage.sim_disk import SimDisk
 from cluster.worlds.damage import DamageImpossible, Damager, Tree
 from cluster.worlds.host.files import DirectoryTree, swap_directories
-from cluster.worlds.sim.clock import NodeClock
 from cluster.worlds.sim.files import SimTree
 from cluster.worlds.sim.place import Place
 from cluster.worlds.world import FileDamage

@@ -29,6 +29,7 @@ class DirectoryTree:
     def files(self) -> dict[str, int]:
         """See `Tree`: regular files. What was un-synced is on the medium from now on."""
         shutil.rmtree(self._root / UNDO_DIRECTORY, ignore_errors=True)
+        _sync_below(self._root)
         return {
             path.relative_to(self._root).as_posix(): path.stat().st_size
             for path in sorted(self._root.rglob("*"))

@@ -37,6 +37,8 @@ class RealNode:
         self.incarnation = 0
         self.changes: dict[str, Any] = {}
         """What its configuration differs in from the others'."""
+        self.drift_ppm = 0
+        """How much too fast its monotonic clock runs, in this life and the next."""
         self.orders: list[CrashOrder] = []
         """Orders given while the node was down: they hold from its next start on."""
         self.exit_code: int | None = None

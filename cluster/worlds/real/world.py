@@ -134,7 +134,7 @@ class RealWorld(WallTimeline):
         async with real.launching:
             real.changes = {**real.changes, **changes}
             real.begin_life()
-            cut_then = self._cut
+            cut_then, drift_then_ppm = self._cut, real.drift_ppm
             config = self._process_config(real)
             real.changes.pop("force_restore_on_start", None)
             real.orders = []
@@ -145,6 +145,8 @@ class RealWorld(WallTimeline):
         await self._until_served(real, life)
         if self._cut != cut_then and real.life is life:
             await self._tell_cuts(real)
+        if real.drift_ppm != drift_then_ppm and real.life is life:
+            await self._tell_rate(real)
 
     async def _until_served(self, real: RealNode, life: Life) -> None:
         assert real.line is not None
@@ -259,11 +261,12 @@ class RealWorld(WallTimeline):
             run_start_ns=self.start_ns,
             orders=tuple(real.orders),
             cuts=self._cuts_of(real.name),
+            drift_ppm=real.drift_ppm,
             parent=host.parent,
             parts=self._options.parts,
         )
 
-    # -- faults on links and code ---------------------------------------------------------------------
+    # -- faults on links, clocks and code ---------------------------------------------------------------------
 
     async def cut(self, links: Sequence[tuple[str, str]]) -> None:
         """See `World`."""
@@ -314,6 +317,16 @@ class RealWorld(WallTimeline):
         """Let the links in `_cut` be the ones that are cut. Both ends are told: one of them may be paused."""
         await asyncio.gather(*(self._tell_cuts(real) for real in self._nodes.values()))
 
+    async def clock_rate(self, node: str, drift_ppm: int) -> None:
+        """See `cluster.worlds.world.ClockFaults`."""
+        real = self._nodes[node]
+        real.drift_ppm = drift_ppm
+        await self._tell_rate(real)
+        self._fault("clock-rate", node)
+
+    async def _tell_rate(self, real: RealNode) -> None:
+        await self._tell(real, "clock.rate", {"drift_ppm": real.drift_ppm}, 0)
+
     async def _tell_cuts(self, real: RealNode) -> None:
         await self._tell(real, "link.cut", msgspec.to_builtins(self._cuts_of(real.name)), 0)
 
@@ -363,7 +376,7 @@ class RealWorld(WallTimeline):
         if options.undo_log:
             capabilities.add("power")
         if config.crash_points:
-            capabilities |= {"crash-points", "cut"}
+            capabilities |= {"clock-rate", "crash-points", "cut"}
         if config.inspection:
             capabilities.add("inspect")
         return frozenset(capabilities)

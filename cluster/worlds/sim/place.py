@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cluster.node.clock import NodeClock
 from cluster.node.node import Node
 from cluster.node.requests import CrashOrder, Reply
 from cluster.storage.sim_disk import SimDisk
-from cluster.worlds.sim.clock import NodeClock
 from cluster.worlds.sim.kernel import Future
 
 __all__ = ["NEVER_NS", "Place"]

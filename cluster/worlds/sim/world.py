@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from cluster.machine.parts import Parts
+from cluster.node.clock import NodeClock
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import check_order
 from cluster.node.dump import dump_disk
@@ -23,7 +24,6 @@ from cluster.raft.messages import Message
 from cluster.storage.sim_disk import SimDisk
 from cluster.trace import Armed, Event
 from cluster.worlds.sim.clients import Clients, SimConnection
-from cluster.worlds.sim.clock import NodeClock
 from cluster.worlds.sim.kernel import Future, Kernel, SimMailbox
 from cluster.worlds.sim.network import LinkModel, Network
 from cluster.worlds.sim.place import Place

@@ -356,3 +356,33 @@ def test_cuts_of_the_configuration_hold_from_the_start():
         writer.close()
 
     in_lab(scenario, cuts=Cuts(sender=("n2",)))
+
+
+def test_the_nodes_clock_runs_at_the_rate_it_is_told():
+    """``clock.rate`` changes the speed of what the node reads without a jump, and a deadline set before comes by the new speed."""
+
+    async def scenario(lab):
+        client = lab.client()
+        lab.node.alarm_ns = lab.server.now_ns() + 3600 * SECOND_NS
+        before_ns, began_ns = lab.server.now_ns(), time.monotonic_ns()
+        faster = await client.call(Request("clock.rate", {"drift_ppm": 999_999_999}), SECOND_NS)
+        assert faster.status == "ok"
+        gone_ns = lab.server.now_ns() - before_ns
+        assert gone_ns < 1001 * (time.monotonic_ns() - began_ns)
+
+        lab.node.alarm_ns = lab.server.now_ns() + 100 * SECOND_NS
+        lab.node.woken.clear()
+        assert (await client.call(Request("status", {}), SECOND_NS)).status == "ok"
+        await asyncio.wait_for(lab.node.woken.wait(), 1)
+
+    in_lab(scenario)
+
+
+def test_a_clock_that_stands_still_is_refused():
+    """A rate of zero or less is no clock; the answer says what may be."""
+
+    async def scenario(lab):
+        reply = await lab.client().call(Request("clock.rate", {"drift_ppm": -1_000_000}), SECOND_NS)
+        assert (reply.status, reply.code) == ("refused", "InvalidArgument")
+
+    in_lab(scenario)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.worlds.sim.clock import NodeClock
+from cluster.node.clock import NodeClock
 from cluster.worlds.sim.kernel import Deadlock, Future, Kernel, SimMailbox
 from cluster.worlds.tape import Tape
 

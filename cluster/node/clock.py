@@ -1,4 +1,6 @@
-"""A node's own monotonic clock in simulation: world time, shifted and running a little fast or slow.
+"""A node's own monotonic clock: the world's time, shifted and running a little fast or slow.
+
+Simulated nodes have nothing else; a real node lays it over CLOCK_MONOTONIC and is told by its harness when to run wrong.
 
 Integer arithmetic only, so that a deadline converted to world time and back is never early.
 """
