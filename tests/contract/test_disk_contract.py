@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from descriptors import closing_files_below
+from disk_work import could_have_left, random_work, read, tree
 from power_lab import MountedHost, mounted_disk
 
 from cluster.storage.disk import SECTOR_BYTES, LockHeld
@@ -144,13 +145,6 @@ def put(disk, path, data, *, sync=True, sync_dir=True):
     file.close()
     if sync_dir:
         disk.fsync_dir(path.rpartition("/")[0])
-
-
-def read(disk, path):
-    file = disk.open(path)
-    data = file.read(0, file.size())
-    file.close()
-    return data
 
 
 # -- what a reader sees -----------------------------------------------------------------------------
@@ -600,49 +594,6 @@ def test_a_kill_makes_nothing_durable(killable):
     assert read(disk, "gone") == b"back"
 
 
-def random_work(disk, draw, steps):
-    """The same random operations on any disk; illegal ones are refused by all in the same way."""
-    names = ["a", "b", "c", "d/a", "d/b", "e/a", "d", "e", "f"]
-    for _ in range(steps):
-        path, other = draw.choice(names), draw.choice(names)
-        kind = draw.randrange(9)
-        offset, length = draw.randrange(1500), draw.randrange(1200)
-        sync = draw.random() < 0.4
-        try:
-            if kind < 4:
-                file = disk.open(path, create=kind < 3)
-                file.write(offset, bytes([length % 251]) * length) if kind else file.truncate(
-                    offset
-                )
-                if sync:
-                    file.fsync()
-                file.close()
-            elif kind == 4:
-                disk.rename(path, other)
-            elif kind == 5:
-                disk.unlink(path)
-            elif kind == 6:
-                disk.mkdir(path)
-            elif kind == 7:
-                disk.rmdir(path)
-            else:
-                disk.fsync_dir(draw.choice(["", "d", "e"]))
-        except OSError:
-            continue
-
-
-def tree(disk, path=""):
-    found = {}
-    for name in disk.list(path):
-        at = f"{path}/{name}" if path else name
-        try:
-            found[at] = read(disk, at)
-        except IsADirectoryError:
-            found[at] = None
-            found |= tree(disk, at)
-    return found
-
-
 def stages_of(host, seed):
     """What a disk shows: after random work, a kill in between, and two power losses."""
     draw = random.Random(seed)
@@ -661,3 +612,39 @@ def stages_of(host, seed):
 def test_all_disks_agree(make_host, tmp_path, seed):
     """Random work, a kill in between, then a power loss: every disk shows the simulated one's tree at every stage."""
     assert stages_of(make_host(), seed) == stages_of(SimHost(tmp_path / "other"), seed)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_a_draw_leaves_is_allowed(make_host, seed):
+    """Random work, then a power loss that keeps a drawn part: the simulated disk, after the same work, could have left it."""
+    host, model = make_host(), SimDisk()
+    for life in range(3):
+        for disk in (host.disk, model):
+            random_work(disk, random.Random(seed * 10 + life), 20)
+        left = tree(host.power_loss(random.Random(seed).randrange))
+        assert could_have_left(model, left)
+        model = copy_of(left)
+
+
+def copy_of(image):
+    """A simulated disk that holds `image`, durably."""
+    disk = SimDisk()
+    for path, data in sorted(image.items()):
+        if data is None:
+            disk.mkdir(path)
+        else:
+            put(disk, path, data)
+        disk.fsync_dir(path.rpartition("/")[0])
+    return disk
+
+
+def test_the_judge_of_images_can_say_no():
+    """An image that no power loss explains is refused: half a sector, a name from nowhere, a lost durable file."""
+    disk = SimDisk()
+    put(disk, "a", b"o" * 1024)
+    disk.open("a").write(0, b"n" * 1024)
+
+    assert could_have_left(disk, {"a": b"n" * 512 + b"o" * 512})
+    assert not could_have_left(disk, {"a": b"n" * 100 + b"o" * 924})
+    assert not could_have_left(disk, {"a": b"n" * 1024, "b": b""})
+    assert not could_have_left(disk, {})
