@@ -29,6 +29,10 @@ from cluster.node.requests import Reply, Request, refused, unknown
 
 __all__ = ["NodeConnection"]
 
+_CONNECT_TIMEOUT_S = 2.0
+"""How long one attempt to connect may take: TCP asks a machine that is gone again after ever longer pauses, and would be
+late when it is back."""
+
 
 class NodeConnection:
     """A client's line to one node; implements `cluster.worlds.world.Connection` over asyncio."""
@@ -97,9 +101,10 @@ class NodeConnection:
 
     async def _connect(self) -> _Line:
         loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(
-            lambda: _Line(self.node, self._hello), *self._address
-        )
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            _, line = await loop.create_connection(
+                lambda: _Line(self.node, self._hello), *self._address
+            )
         self._line = line
         return line
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cluster.node.config import NodeConfig
 from cluster.node.process_config import Cuts
+from cluster.worlds.docker.lines import ContainerLine
 from cluster.worlds.docker.site import DockerSite
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.host.network import HostNetwork
@@ -44,6 +45,10 @@ class DockerWorld(RealWorld):
         super().__init__(
             nodes, directory=directory, config=config, options=options, site=self._docker
         )
+
+    def connect(self, node: str) -> ContainerLine:
+        """See `World`; only after `up`."""
+        return ContainerLine(self._line(node), lambda: self.running(node))
 
     async def heal(self) -> None:
         """See `World`."""

@@ -25,13 +25,14 @@ from cluster.client import NodeConnection
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import check_order
 from cluster.node.process_config import Cuts, ProcessConfig
-from cluster.node.requests import CrashOrder, Request
+from cluster.node.requests import CrashOrder, Reply, Request
 from cluster.trace import Armed, Event, Fault, HitPoint, Stopped
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.real.host import Host, Life, Site
 from cluster.worlds.real.node import RealNode, cause_of_death, log_tail
 from cluster.worlds.real.timeline import WallTimeline
 from cluster.worlds.real.trace_reader import TraceReader
+from cluster.worlds.world import Connection
 
 __all__ = ["RealOptions", "RealWorld"]
 
@@ -152,8 +153,8 @@ class RealWorld(WallTimeline):
         assert real.line is not None
         deadline_ns = self.now_ns() + self._options.start_timeout_ns
         while life.exit_code is None:
-            reply = await real.line.call(_STATUS, _ADMIN_TIMEOUT_NS)
-            if reply.status == "ok":
+            reply = await _unless_ended(life, real.line.call(_STATUS, _ADMIN_TIMEOUT_NS))
+            if reply is None or reply.status == "ok":
                 return
             if self.now_ns() > deadline_ns:
                 raise WorldFailed(
@@ -345,7 +346,7 @@ class RealWorld(WallTimeline):
 
     # -- looking -----------------------------------------------------------------------------------------
 
-    def connect(self, node: str) -> NodeConnection:
+    def connect(self, node: str) -> Connection:
         """See `World`; only after `up`."""
         return self._line(node)
 
@@ -388,3 +389,15 @@ class RealWorld(WallTimeline):
     def _record(self, event: Event) -> None:
         msgspec.structs.force_setattr(event, "at_ns", self.now_ns())
         self._trace.append(event)
+
+
+async def _unless_ended(life: Life, call: Coroutine[Any, Any, Reply]) -> Reply | None:
+    """Return what `call` returns, or None as soon as `life` is over: a machine that is gone answers nobody."""
+    asking = asyncio.ensure_future(call)
+    ending = asyncio.ensure_future(life.wait())
+    try:
+        await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+        return asking.result() if asking.done() else None
+    finally:
+        asking.cancel()
+        ending.cancel()
