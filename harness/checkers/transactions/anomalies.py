@@ -64,10 +64,14 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
-    """One anomaly: a cycle (`steps`, the last of which leads back), or a sentence that says what is wrong (`what`)."""
+    """One anomaly: a cycle (`steps`, the last of which leads back), or a sentence that says what is wrong (`what`).
+
+    `also` are further names that the same cycle deserves.
+    """
 
     name: str
     transactions: tuple[int, ...]
+    also: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     what: str = ""
 
@@ -113,7 +117,8 @@ def explain(anomaly: Anomaly, transactions: Transactions) -> str:
     """Return the anomaly in sentences, one a line."""
     if not anomaly.steps:
         return f"{anomaly.name}: {anomaly.what}"
-    lines = [f"{anomaly.name}: a cycle of {len(anomaly.steps)} transactions"]
+    also = f" (also {', '.join(anomaly.also)})" if anomaly.also else ""
+    lines = [f"{anomaly.name}{also}: a cycle of {len(anomaly.steps)} transactions"]
     hidden = len(anomaly.steps) - _STEPS_SHOWN_MAX
     for number, step in enumerate(anomaly.steps, 1):
         if hidden > 0 and _STEPS_SHOWN_MAX <= number < len(anomaly.steps):
@@ -148,6 +153,8 @@ def _why(step: Step, transactions: Transactions) -> str:
 def evidence(checker: str, anomaly: Anomaly, transactions: Transactions) -> dict[str, Any]:
     """Return the anomaly as a finding: sentences, operations, and for a cycle its steps."""
     fields: dict[str, Any] = {"operations": _operations(anomaly.transactions, transactions)}
+    if anomaly.also:
+        fields["also"] = list(anomaly.also)
     if anomaly.steps:
         fields["steps"] = [_step_as_data(step, transactions) for step in anomaly.steps]
     return finding(checker, anomaly.name, explain(anomaly, transactions), **fields)

@@ -4,15 +4,16 @@ A cycle's name (Adya 1999, Cerone & Gotsman 2018) follows from its edges:
 
 * ``G0``: only ww (or what `weak` puts in its place); ``G1c``: ww and wr;
 * ``G-single``: exactly one rw; ``G-nonadjacent``: several, no two in a row; ``G2-item``: two in a row;
+* ``prefix-cycle``, looked for apart from them: each rw directly behind a wr or behind process order;
 * ``-process`` behind it where process order is needed, ``-realtime`` where real time is.
 
 Of cycles through one transaction, those are left out that a worse, no longer one with no more order makes superfluous.
 
 Levels of edges are looked at one after another, each in its own strongly connected components, so that a
 search meets only what can matter. Every cycle has an edge that leads backward in the guessed order (`components`), so
-every search starts with such an edge and goes breadth first through (node, what the way was made of) back to its source.
-Hubs cost nothing: they are ways, not transactions. What a breadth-first search finds may cross itself; then it consists of
-shorter cycles with names of their own, and is left out.
+every search starts with such an edge and goes breadth first through (node, what the way was made of: `ways`) back to its
+source. Hubs cost nothing: they are ways, not transactions. What a breadth-first search finds may cross itself; then it
+consists of shorter cycles with names of their own, and is left out.
 
 When a store is thoroughly broken there are thousands of components, or one that is the whole history. Small ones are searched
 first, and once something is found, a level ends after `_VISITS_MAX` visits; the outcome says so.
@@ -30,7 +31,6 @@ from harness.checkers.transactions.graph import (
     FAN,
     PROCESS,
     REALTIME,
-    RW,
     VISIBLE,
     WR,
     WW,
@@ -38,93 +38,36 @@ from harness.checkers.transactions.graph import (
     with_process_order,
     with_real_time,
 )
+from harness.checkers.transactions.lattice import ENDINGS
 from harness.checkers.transactions.transactions import Flags, Integers, Transactions
+from harness.checkers.transactions.ways import (
+    CLASS_NAMES,
+    CLASSES,
+    DATA,
+    PREFIX,
+    PREFIX_NAMES,
+    Automaton,
+)
 
 __all__ = ["Found", "find_cycles"]
 
 _VISITS_MAX = 1_000_000
 """Edges looked at on one level after which the search is content with what it has."""
 
-_CLASSES = ("G0", "G1c", "G-single", "G-nonadjacent", "G2-item")
-"""From the worst to the mildest: what forbids a later one forbids the earlier ones."""
-
-_ENDINGS = ("", "-process", "-realtime")
-
-_DATA = (WW, WR, RW, VISIBLE, FAN)
-_LEVELS: tuple[tuple[str, tuple[int, ...], tuple[str, ...]], ...] = (
-    ("", (WW, VISIBLE, FAN), _CLASSES[:1]),
-    ("", (WW, WR, VISIBLE, FAN), _CLASSES[1:2]),
-    ("", _DATA, _CLASSES[2:]),
-    ("-process", (*_DATA, PROCESS), _CLASSES),
-    ("-realtime", (*_DATA, PROCESS, REALTIME, BARRIER), _CLASSES),
+_LEVELS: tuple[tuple[str, tuple[int, ...], tuple[str, ...], Automaton], ...] = (
+    ("", (WW, VISIBLE, FAN), CLASS_NAMES[:1], CLASSES),
+    ("", (WW, WR, VISIBLE, FAN), CLASS_NAMES[1:2], CLASSES),
+    ("", DATA, CLASS_NAMES[2:], CLASSES),
+    ("-process", (*DATA, PROCESS), CLASS_NAMES, CLASSES),
+    ("-realtime", (*DATA, PROCESS, REALTIME, BARRIER), CLASS_NAMES, CLASSES),
+    ("", DATA, PREFIX_NAMES, PREFIX),
+    ("-process", (*DATA, PROCESS), PREFIX_NAMES, PREFIX),
 )
-"""(ending of the names, kinds of edges, classes looked for)."""
+"""(ending of the names, kinds of edges, classes looked for, what tells them)."""
 
-_NONE, _RW, _OTHER = range(3)
+_SEVERITY = {name: number for number, name in enumerate((*CLASS_NAMES, *PREFIX_NAMES))}
+_MILDER = len(_SEVERITY)
 _NOWHERE = -1
-
-
-class _Way(msgspec.Struct, frozen=True):
-    """What a way was made of.
-
-    `rw` counts to two, `first` and `last` tell rw from other edges, `order` is the worst of nothing, process order and
-    real time.
-    """
-
-    rw: int = 0
-    first: int = _NONE
-    last: int = _NONE
-    adjacent: bool = False
-    wr: bool = False
-    order: int = 0
-
-
-def _longer(way: _Way, kind: int) -> _Way:
-    """Return what the way is made of with one more edge."""
-    if kind in (FAN, BARRIER):
-        return way
-    sort = _RW if kind == RW else _OTHER
-    order = {PROCESS: 1, REALTIME: 2}.get(kind, 0)
-    return _Way(
-        rw=min(2, way.rw + (kind == RW)),
-        first=way.first or sort,
-        last=sort,
-        adjacent=way.adjacent or way.last == sort == _RW,
-        wr=way.wr or kind == WR,
-        order=max(way.order, order),
-    )
-
-
-def _name(way: _Way) -> tuple[str, str]:
-    """Return class and ending of a cycle that is closed by this way."""
-    ending = _ENDINGS[way.order]
-    if way.rw == 0:
-        return _CLASSES[1 if way.wr else 0], ending
-    if way.rw == 1:
-        return _CLASSES[2], ending
-    adjacent = way.adjacent or way.first == way.last == _RW
-    return _CLASSES[4 if adjacent else 3], ending
-
-
-def _tabulate() -> tuple[list[list[int]], list[tuple[str, str]]]:
-    """Number all ways from the empty one on; returns (way, kind) -> longer way, and way -> name of the cycle."""
-    ways = [_Way()]
-    numbers = {ways[0]: 0}
-    following: list[list[int]] = []
-    for way in ways:
-        row = []
-        for kind in (*_DATA, PROCESS, REALTIME, BARRIER):
-            longer = _longer(way, kind)
-            if longer not in numbers:
-                numbers[longer] = len(ways)
-                ways.append(longer)
-            row.append((kind, numbers[longer]))
-        following.append([number for _, number in sorted(row)])
-    return following, [_name(way) for way in ways]
-
-
-_LONGER, _NAMES = _tabulate()
-_WAYS = len(_NAMES)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -135,8 +78,9 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class _Cycle(msgspec.Struct, frozen=True):
-    """A cycle: number of its class, of its ending, and its edges."""
+    """A cycle: its name, how bad that is (0 is worst), the number of its ending, and its edges."""
 
+    name: str
     sort: int
     order: int
     steps: tuple[Step, ...]
@@ -145,7 +89,7 @@ class _Cycle(msgspec.Struct, frozen=True):
 class _Search:
     """Searches the components of one level."""
 
-    def __init__(self, rows: Integers, count: int, edges: Edges) -> None:
+    def __init__(self, rows: Integers, count: int, edges: Edges, automaton: Automaton) -> None:
         """`rows` says which transactions the first nodes of `count` are, negative for hubs as the others are."""
         self._rows = rows.tolist()
         self._stops = [row >= 0 for row in self._rows] + [False] * (count - len(rows))
@@ -153,6 +97,8 @@ class _Search:
         self._source = edges.source.tolist()
         self._target = edges.target.tolist()
         self._kind = edges.kind.tolist()
+        self._longer = automaton.longer
+        self._names = automaton.names
         self.visits = 0
 
     def leaving(self, inside: list[int]) -> dict[int, list[int]]:
@@ -175,7 +121,8 @@ class _Search:
         When `content`, the search may end without having found any.
         """
         goal = self._source[anchor]
-        start = self._target[anchor] * _WAYS + _LONGER[0][self._kind[anchor]]
+        longer_ways, ways = self._longer, len(self._longer)
+        start = self._target[anchor] * ways + longer_ways[0][self._kind[anchor]]
         came: dict[int, tuple[int, int]] = {start: (_NOWHERE, anchor)}
         found: dict[str, list[int]] = {}
         layer = [start]
@@ -184,18 +131,18 @@ class _Search:
                 break
             following: list[int] = []
             for place in layer:
-                node, way = divmod(place, _WAYS)
+                node, way = divmod(place, ways)
                 edges = leaving.get(node, ())
                 self.visits += len(edges)
                 for edge in edges:
-                    longer = _LONGER[way][self._kind[edge]]
+                    longer = longer_ways[way][self._kind[edge]]
                     target = self._target[edge]
                     if target == goal:
-                        name, ending = _NAMES[longer]
+                        name, ending = self._names[longer]
                         if wanted.get(name) == ending and name not in found:
                             found[name] = self._walk(came, place, edge)
                         continue
-                    reached = target * _WAYS + longer
+                    reached = target * ways + longer
                     if reached not in came:
                         came[reached] = (place, edge)
                         (following if self._stops[target] else layer).append(reached)
@@ -235,10 +182,17 @@ class _Search:
         return tuple(steps[lowest:] + steps[:lowest])
 
 
-def find_cycles(suspected: Suspects, transactions: Transactions, endings: tuple[str, ...]) -> Found:
+def find_cycles(
+    suspected: Suspects,
+    transactions: Transactions,
+    endings: tuple[str, ...],
+    names: tuple[str, ...] = CLASS_NAMES,
+) -> Found:
     """Find the shortest cycles of every name with one of the `endings` (of ``""``, ``-process``, ``-realtime``).
 
-    Where the data alone make a worse class in the same component, milder ones with more order are not looked for.
+    `names` are `CLASS_NAMES` or `PREFIX_NAMES`. Nodes of `suspected` that are no row of `transactions` are hubs; several nodes
+    may be one transaction. Where the data alone make a worse class in the same component, milder ones with more order
+    are not looked for.
     """
     if not len(suspected.nodes):
         return Found([], complete=True)
@@ -248,8 +202,8 @@ def find_cycles(suspected: Suspects, transactions: Transactions, endings: tuple[
     cycles: list[_Cycle] = []
     worst: dict[int, int] = {}
     complete = True
-    for ending, kinds, classes in _LEVELS:
-        if ending not in endings:
+    for ending, kinds, classes, automaton in _LEVELS:
+        if ending not in endings or not set(classes) <= set(names):
             continue
         if ending == "-process":
             edges = with_process_order(suspected.edges, rows, transactions)
@@ -259,7 +213,7 @@ def find_cycles(suspected: Suspects, transactions: Transactions, endings: tuple[
         backward = np.zeros(len(edges.source), np.bool_)
         backward[: len(suspected.backward)] = suspected.backward
         chosen = np.isin(edges.kind, kinds)
-        search = _Search(rows, count, edges.where(chosen))
+        search = _Search(rows, count, edges.where(chosen), automaton)
         level, all_tried = _on_level(search, count, backward[chosen], (ending, classes), worst)
         complete = complete and all_tried
         cycles += level
@@ -267,7 +221,7 @@ def find_cycles(suspected: Suspects, transactions: Transactions, endings: tuple[
     return Found(
         [
             Anomaly(
-                name=_CLASSES[cycle.sort] + _ENDINGS[cycle.order],
+                name=cycle.name + ENDINGS[cycle.order],
                 transactions=tuple(step.source for step in cycle.steps),
                 steps=cycle.steps,
             )
@@ -313,8 +267,8 @@ def _on_level(
         if all(len(by_name.get(name, ())) >= NAMED_MAX for name in classes):
             break
         inside = order[bounds[number] : bounds[number + 1]]
-        mildest = min((worst.get(node, len(_CLASSES)) for node in part), default=len(_CLASSES))
-        wanted = {name: ending for name in classes if not ending or _CLASSES.index(name) < mildest}
+        mildest = min((worst.get(node, _MILDER) for node in part), default=_MILDER)
+        wanted = {name: ending for name in classes if not ending or _SEVERITY[name] < mildest}
         if not wanted:
             continue
         best = _in_component(
@@ -322,15 +276,15 @@ def _on_level(
             inside.tolist(),
             inside[backward[inside]],
             wanted,
-            content=mildest < len(_CLASSES) or bool(by_name),
+            content=mildest < _MILDER or bool(by_name),
         )
         for name, steps in best.items():
             by_name.setdefault(name, []).append(steps)
         if best and not ending:
-            reached = min(mildest, *map(_CLASSES.index, best))
+            reached = min(mildest, *map(_SEVERITY.__getitem__, best))
             worst.update(dict.fromkeys(part, reached))
     cycles = [
-        _Cycle(_CLASSES.index(name), _ENDINGS.index(ending), steps)
+        _Cycle(name, _SEVERITY[name], ENDINGS.index(ending), steps)
         for name in classes
         for steps in sorted(by_name.get(name, []), key=len)[:NAMED_MAX]
     ]

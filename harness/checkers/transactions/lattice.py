@@ -1,9 +1,7 @@
-"""Consistency models: which implies which, which anomaly rules out which, and under which names they go.
+"""What follows from an anomaly: the anomalies it is also one of, and the models it rules out.
 
-Sources: Adya, *Weak Consistency* (1999); Adya, Liskov & O'Neil, *Generalized Isolation Level Definitions* (2000); Bailis et
-al., *Highly Available Transactions* (2013); Cerone, Bernardi & Gotsman (2015); Cerone & Gotsman, *Analysing Snapshot
-Isolation* (2018); Daudjee & Salem (2006). The names and most of the relations are those that Elle uses. All dependencies
-judged here are between items, so a G-single is a G2-item too (Elle leaves that open).
+The models stand in `models`; here are the relations between anomalies, with their sources, and what both amount to. All
+dependencies judged here are between items, so a G-single is a G-single-item and a G2-item too.
 """
 
 from __future__ import annotations
@@ -12,129 +10,70 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from harness.checkers.transactions.models import ALIASES
+from harness.checkers.transactions.models import MODELS as _TABLE
 from harness.errors import UserMistake
 
 __all__ = [
     "ANOMALIES",
     "DEFAULT_MODEL",
+    "ENDINGS",
     "MODELS",
     "RuledOut",
     "canonical",
     "forbidden_by",
+    "implied_by",
     "ruled_out",
 ]
 
 DEFAULT_MODEL = "strict-serializable"
 
-_ALIASES = {
-    "PL-1": "read-uncommitted",
-    "PL-2": "read-committed",
-    "PL-2+": "consistent-view",
-    "PL-2.99": "repeatable-read",
-    "PL-2L": "monotonic-view",
-    "PL-3": "serializable",
-    "PL-3U": "update-serializable",
-    "PL-CS": "cursor-stability",
-    "PL-FCV": "forward-consistent-view",
-    "PL-MSR": "monotonic-snapshot-read",
-    "PL-SI": "snapshot-isolation",
-    "PL-SS": "strict-serializable",
-    "conflict-serializable": "serializable",
-    "strong-PL-1": "strong-read-uncommitted",
-    "strong-PL-2": "strong-read-committed",
-    "strong-serializable": "strict-serializable",
-    "strong-session-PL-1": "strong-session-read-uncommitted",
-    "strong-session-PL-2": "strong-session-read-committed",
-}
+_WEAKER: Mapping[str, tuple[str, ...]] = {model.name: model.weaker for model in _TABLE}
+_FORBIDS: Mapping[str, tuple[str, ...]] = {model.name: model.forbids for model in _TABLE}
 
-_WEAKER: Mapping[str, tuple[str, ...]] = {
-    "read-uncommitted": (),
-    "read-committed": ("read-uncommitted",),
-    "monotonic-view": ("read-committed",),
-    "monotonic-snapshot-read": ("read-committed",),
-    "monotonic-atomic-view": ("read-committed",),
-    "cursor-stability": ("read-committed",),
-    "consistent-view": ("cursor-stability", "monotonic-view"),
-    "forward-consistent-view": ("consistent-view",),
-    "read-atomic": ("monotonic-atomic-view",),
-    "causal-cerone": ("read-atomic",),
-    "prefix": ("causal-cerone",),
-    "parallel-snapshot-isolation": ("causal-cerone",),
-    "repeatable-read": ("cursor-stability", "monotonic-atomic-view"),
-    "snapshot-isolation": (
-        "forward-consistent-view",
-        "monotonic-atomic-view",
-        "monotonic-snapshot-read",
-        "parallel-snapshot-isolation",
-        "prefix",
-    ),
-    "update-serializable": ("forward-consistent-view",),
-    "serializable": ("repeatable-read", "snapshot-isolation", "update-serializable"),
-    "strong-session-read-uncommitted": ("read-uncommitted",),
-    "strong-session-read-committed": ("read-committed", "strong-session-read-uncommitted"),
-    "strong-session-snapshot-isolation": ("snapshot-isolation", "strong-session-read-committed"),
-    "strong-session-serializable": ("serializable", "strong-session-snapshot-isolation"),
-    "strong-read-uncommitted": ("strong-session-read-uncommitted",),
-    "strong-read-committed": ("strong-session-read-committed", "strong-read-uncommitted"),
-    "strong-snapshot-isolation": (
-        "strong-session-snapshot-isolation",
-        "strong-read-committed",
-    ),
-    "strict-serializable": ("strong-session-serializable", "strong-snapshot-isolation"),
-}
-"""Model -> the models next below it; a model stands behind those it implies, so the order is weakest first."""
+ENDINGS = ("", "-process", "-realtime")
+"""What a cycle needs beyond the data, least first: a cycle of the data is one of every larger order too."""
 
-_FORBIDS: Mapping[str, tuple[str, ...]] = {
-    "read-uncommitted": ("G0", "duplicate-elements", "cyclic-versions"),
-    "read-committed": ("G1a", "G1b", "G1c"),
-    "cursor-stability": ("G-cursor", "lost-update"),
-    "consistent-view": ("G-single",),
-    "forward-consistent-view": ("GSIb",),
-    "monotonic-atomic-view": ("monotonic-atomic-view-cycle",),
-    "read-atomic": ("internal", "future-read", "read-atomic-cycle"),
-    "repeatable-read": ("G2-item", "internal"),
-    "snapshot-isolation": ("GSIa", "GSIb", "G-nonadjacent"),
-    "serializable": ("G2", "write-skew"),
-    "strong-session-read-uncommitted": ("G0-process",),
-    "strong-session-read-committed": ("G1c-process",),
-    "strong-session-snapshot-isolation": ("G-nonadjacent-process", "causal-cycle-process"),
-    "strong-session-serializable": ("G2-process",),
-    "strong-read-uncommitted": ("G0-realtime",),
-    "strong-read-committed": ("G1c-realtime",),
-    "strong-snapshot-isolation": ("G-nonadjacent-realtime",),
-    "strict-serializable": ("G2-realtime",),
-}
-"""Model -> the anomalies it forbids beyond those that weaker models forbid."""
-
-_IS_ALSO: dict[str, tuple[str, ...]] = {
-    "dirty-update": ("G1a",),
-    "future-read": ("G1c",),
-    "incompatible-order": ("G1a",),
-    "phantom": ("G1a",),
-    "lost-update": ("G-single",),
-    "monotonic-atomic-view-cycle": ("read-atomic-cycle",),
-    "read-atomic-cycle": ("causal-cycle-process",),
-    "write-skew": ("G2",),
-    "G-cursor": ("G-single",),
-}
-"""Anomaly -> what it is a special case of; the cycles follow below."""
-
-for _class, _general in {
-    "G0": ("G1c",),
-    "G1c": (),
+_CYCLES: Mapping[str, tuple[str, ...]] = {
+    "G0": ("G1c",),  # Adya
+    "G1c": ("GSIa",),  # no order of starts agrees with a circle of dependencies
+    "GSIa": (),
+    "read-atomic-cycle": ("causal-cycle",),  # Biswas & Enea: more is visible
+    "causal-cycle": (
+        "prefix-cycle",
+        "G-single",
+    ),  # a G-single at best, whatever the order of versions
+    "prefix-cycle": ("G-nonadjacent",),  # Cerone, Gotsman & Yang: each rw stands behind a wr
     "G-single-item": ("G-single", "G-nonadjacent-item"),
-    "G-single": ("G-nonadjacent",),
-    "G-nonadjacent-item": ("G-nonadjacent",),
-    "G-nonadjacent": ("G2-item",),
-    "G2-item": ("G2",),
+    "G-single": ("G-single-item", "GSIb", "G-nonadjacent"),  # Adya; all dependencies are of items
+    "GSIb": (),
+    "G-nonadjacent-item": ("G-nonadjacent", "G2-item"),
+    "G-nonadjacent": ("G-nonadjacent-item", "G2"),
+    "G2-item": ("G2",),  # Adya
     "G2": (),
-}.items():
-    for _ending, _more in (("", "-process"), ("-process", "-realtime"), ("-realtime", "")):
-        _IS_ALSO[_class + _ending] = (
-            *(name + _ending for name in _general),
-            *((_class + _more,) if _more else ()),
+}
+"""Kind of cycle -> what it is a special case of; each is also the same with process order, and that with real time."""
+
+_IS_ALSO: Mapping[str, tuple[str, ...]] = {
+    "dirty-update": ("G1a",),  # Elle
+    "future-read": ("G1c",),  # Elle: a transaction that depends on itself
+    "incompatible-order": ("G1a",),  # Elle: one of the versions cannot have been committed
+    "phantom": ("G1a",),  # what no committed transaction wrote
+    "lost-update": ("G-cursor",),  # Berenson et al.: one of the rivals wrote behind the other
+    "G-cursor": ("G-single",),  # Adya: all edges are of one key
+    "G-monotonic": ("G-single",),  # Adya: the rw leaves a read behind the one that the wr enters
+    "G-update": ("G2",),  # Adya
+    "write-skew": ("G2-item",),  # Berenson et al.
+    "monotonic-atomic-view-cycle": ("read-atomic-cycle",),  # Biswas & Enea
+    **{
+        name + ending: (*(other + ending for other in general), *more)
+        for name, general in _CYCLES.items()
+        for ending, more in zip(
+            ENDINGS, ((name + "-process",), (name + "-realtime",), ()), strict=True
         )
-_IS_ALSO["G-single"] += ("GSIb",)
+    },
+}
+"""Anomaly -> what it is a special case of."""
 
 MODELS = tuple(_WEAKER)
 """All models by their friendly names, a weaker one before each stronger one."""
@@ -142,6 +81,7 @@ MODELS = tuple(_WEAKER)
 ANOMALIES = tuple(
     dict.fromkeys([*(name for names in _FORBIDS.values() for name in names), *_IS_ALSO])
 )
+"""All anomalies that a model forbids, or that imply one that it forbids."""
 
 
 class RuledOut(msgspec.Struct, frozen=True):
@@ -164,9 +104,9 @@ def _closure(names: Iterable[str], more: Mapping[str, tuple[str, ...]]) -> set[s
 
 def canonical(model: str) -> str:
     """Return the name under which `model` is known here; raises `UserMistake` for an unknown one."""
-    name = _ALIASES.get(model, model)
+    name = ALIASES.get(model, model)
     if name not in _WEAKER:
-        known = ", ".join([*MODELS, *sorted(_ALIASES)])
+        known = ", ".join([*MODELS, *sorted(ALIASES)])
         raise UserMistake(f"there is no consistency model {model!r}; known are {known}")
     return name
 
@@ -176,6 +116,12 @@ def forbidden_by(models: Iterable[str]) -> frozenset[str]:
     held = _closure(map(canonical, models), _WEAKER)
     forbidden = {name for model in held for name in _FORBIDS.get(model, ())}
     return frozenset(name for name in ANOMALIES if _closure([name], _IS_ALSO) & forbidden)
+
+
+def implied_by(anomalies: Iterable[str]) -> tuple[str, ...]:
+    """Return what `anomalies` are special cases of, themselves left out, sorted."""
+    seen = set(anomalies)
+    return tuple(sorted(_closure(seen, _IS_ALSO) - seen))
 
 
 def ruled_out(anomalies: Iterable[str]) -> RuledOut:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
 import numpy as np
 
 from harness.checkers.transactions.anomalies import (
@@ -27,11 +26,11 @@ from harness.checkers.transactions.anomalies import (
     say,
 )
 from harness.checkers.transactions.graph import RW, WR, WW, EdgeBuilder
+from harness.checkers.transactions.list_versions import Order, Reads, last_writers
 from harness.checkers.transactions.transactions import (
     FAIL,
     INFO,
     OK,
-    READ,
     WRITE,
     Bytes,
     Flags,
@@ -42,39 +41,9 @@ from harness.checkers.transactions.versions import NOBODY, Groups, Writes, group
 
 __all__ = ["infer"]
 
-_ELEMENTS_AT_ONCE = 1 << 22
-"""Elements compared in one go: temporary columns stay small beside the history."""
 
-
-class _Order(msgspec.Struct, frozen=True, kw_only=True):
-    """The versions of all keys, key by key; version v of key k stands at `start[k] + v`.
-
-    `longest` is the micro-operation that read them all, `writer` the append behind each element. `place` says for every
-    micro-operation where its element stands in the list of its key, `NOBODY` when nobody saw it.
-    """
-
-    start: Integers
-    length: Integers
-    longest: Integers
-    key: Integers
-    value: Integers
-    writer: Integers
-    place: Integers
-
-
-class _Reads(msgspec.Struct, frozen=True, kw_only=True):
-    """The reads whose result is known: micro-operation, key, length, and whether it is a prefix of the longest."""
-
-    position: Integers
-    key: Integers
-    length: Integers
-    fits: Flags
-
-
-def infer(transactions: Transactions, writes: Writes) -> Inferred:
+def infer(transactions: Transactions, writes: Writes, order: Order, reads: Reads) -> Inferred:
     """Return dependencies and direct anomalies."""
-    order = _order(transactions, writes)
-    reads = _reads(transactions, order)
     groups, final = group(transactions)
     anomalies = [
         *_in_versions(transactions, order),
@@ -96,57 +65,6 @@ def _status(transactions: Transactions, position: Integers) -> Bytes:
     return np.where(position >= 0, status, np.int8(FAIL))
 
 
-def _order(transactions: Transactions, writes: Writes) -> _Order:
-    keys = len(transactions.keys)
-    position = np.flatnonzero(transactions.f == READ)
-    key = transactions.key[position]
-    read_length = transactions.offset[position + 1] - transactions.offset[position]
-    length = np.zeros(keys, np.int64)
-    np.maximum.at(length, key, read_length)
-    longest = np.full(keys, NOBODY, np.int64)
-    full = (read_length == length[key]) & (read_length > 0)
-    longest[key[full]] = position[full]
-    start = np.cumsum(length) - length
-    of_key = np.repeat(np.arange(keys), length)
-    index = np.arange(len(of_key)) - start[of_key]
-    value = transactions.elements[transactions.offset[longest[of_key]] + index]
-    writer = writes.find(of_key, value)
-    place = np.full(len(transactions.f), NOBODY, np.int64)
-    known = writer >= 0
-    place[writer[known]] = index[known]
-    return _Order(
-        start=start,
-        length=length,
-        longest=longest,
-        key=of_key,
-        value=value,
-        writer=writer,
-        place=place,
-    )
-
-
-def _reads(transactions: Transactions, order: _Order) -> _Reads:
-    known = transactions.status[transactions.transaction] == OK
-    position = np.flatnonzero((transactions.f == READ) & known)
-    key = transactions.key[position]
-    offset = transactions.offset[position]
-    length = transactions.offset[position + 1] - offset
-    end = offset + length
-    shift = order.start[key] - offset
-    fits = np.ones(len(position), np.bool_)
-    low = 0
-    while low < len(position):
-        high = int(np.searchsorted(end, offset[low] + _ELEMENTS_AT_ONCE, side="right"))
-        high = max(high, low + 1)
-        elements = transactions.elements[offset[low] : end[high - 1]]
-        at = np.repeat(shift[low:high], length[low:high])
-        at += np.arange(offset[low], end[high - 1])
-        wrong = np.flatnonzero(order.value[at] != elements) + offset[low]
-        fits[np.searchsorted(end, wrong, side="right")] = False
-        low = high
-    return _Reads(position=position, key=key, length=length, fits=fits)
-
-
 def _first(flags: Flags) -> list[int]:
     """Return where flags are set, as many as are kept of one anomaly."""
     found: list[int] = np.flatnonzero(flags)[:NAMED_MAX].tolist()
@@ -158,7 +76,7 @@ def _of(transactions: Transactions, *positions: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(transactions.transaction[position]) for position in positions))
 
 
-def _in_versions(transactions: Transactions, order: _Order) -> Iterator[Anomaly]:
+def _in_versions(transactions: Transactions, order: Order) -> Iterator[Anomaly]:
     """Find what is wrong with elements of the longest reads."""
     writer = order.writer
     status = _status(transactions, writer)
@@ -196,7 +114,7 @@ def _aborted(transactions: Transactions, read: int, write: int) -> Anomaly:
 
 
 def _incompatible(
-    transactions: Transactions, order: _Order, reads: _Reads, writes: Writes
+    transactions: Transactions, order: Order, reads: Reads, writes: Writes
 ) -> Iterator[Anomaly]:
     """Find reads that are no prefix of the longest, and what else is wrong with them."""
     for at in _first(~reads.fits):
@@ -220,19 +138,11 @@ def _incompatible(
             )
 
 
-def _last_writer(order: _Order, reads: _Reads) -> Integers:
-    """Return the append of each read's last element; `NOBODY` for empty reads and those that do not fit."""
-    some = reads.fits & (reads.length > 0)
-    writer = np.full(len(reads.position), NOBODY, np.int64)
-    writer[some] = order.writer[order.start[reads.key[some]] + reads.length[some] - 1]
-    return writer
-
-
 def _intermediate(
-    transactions: Transactions, order: _Order, reads: _Reads, final: Flags
+    transactions: Transactions, order: Order, reads: Reads, final: Flags
 ) -> Iterator[Anomaly]:
     """Find reads that end in the middle of another transaction."""
-    writer = _last_writer(order, reads)
+    writer = last_writers(order, reads)
     foreign = transactions.transaction[writer] != transactions.transaction[reads.position]
     for at in _first((writer >= 0) & ~final[writer] & foreign):
         read, write = int(reads.position[at]), int(writer[at])
@@ -241,7 +151,7 @@ def _intermediate(
 
 
 def _inside(
-    transactions: Transactions, order: _Order, reads: _Reads, groups: Groups
+    transactions: Transactions, order: Order, reads: Reads, groups: Groups
 ) -> Iterator[Anomaly]:
     """Find transactions whose reads contradict what they did before, or saw what they did only later."""
     position, index = groups.position, np.arange(len(groups.position))
@@ -297,7 +207,7 @@ def _contradiction(transactions: Transactions, members: list[int]) -> int:
 
 
 def _against_own_order(
-    transactions: Transactions, order: _Order, groups: Groups
+    transactions: Transactions, order: Order, groups: Groups
 ) -> Iterator[Anomaly]:
     """Find transactions whose appends to one key were seen in another order, or a later one without an earlier one."""
     position = groups.position
@@ -316,7 +226,7 @@ def _against_own_order(
         yield Anomaly(name="cyclic-versions", transactions=rows, what=what)
 
 
-def _lost_updates(transactions: Transactions, reads: _Reads, groups: Groups) -> Iterator[Anomaly]:
+def _lost_updates(transactions: Transactions, reads: Reads, groups: Groups) -> Iterator[Anomaly]:
     """Find versions that several transactions read and then appended to."""
     fits = np.zeros(len(transactions.f), np.bool_)
     fits[reads.position[reads.fits]] = True
@@ -341,7 +251,7 @@ def _lost_updates(transactions: Transactions, reads: _Reads, groups: Groups) -> 
 
 
 def _seen_dependencies(
-    builder: EdgeBuilder, transactions: Transactions, order: _Order, reads: _Reads
+    builder: EdgeBuilder, transactions: Transactions, order: Order, reads: Reads
 ) -> None:
     """Add what follows from versions that were seen."""
     row = transactions.transaction
@@ -349,7 +259,7 @@ def _seen_dependencies(
     both = (order.key[1:] == order.key[:-1]) & sound[1:] & sound[:-1]
     before, behind = order.writer[:-1][both], order.writer[1:][both]
     builder.add(WW, row[before], row[behind], before, behind)
-    last = _last_writer(order, reads)
+    last = last_writers(order, reads)
     followed = _status(transactions, last) != FAIL
     builder.add(
         WR,
@@ -367,7 +277,7 @@ def _seen_dependencies(
 
 
 def _unseen_dependencies(
-    builder: EdgeBuilder, transactions: Transactions, order: _Order, reads: _Reads
+    builder: EdgeBuilder, transactions: Transactions, order: Order, reads: Reads
 ) -> None:
     """Add what follows from appends that nobody saw: they come behind the last version of their key."""
     row = transactions.transaction
@@ -376,7 +286,7 @@ def _unseen_dependencies(
     unseen = (transactions.f == WRITE) & exists[row] & (order.place < 0)
     position = np.flatnonzero(unseen)
     members = (transactions.key[position], row[position], position)
-    last = _last_writer(order, reads)
+    last = last_writers(order, reads)
     foreign = (last < 0) | (row[last] != row[reads.position])
     complete = reads.fits & foreign & (reads.length == order.length[reads.key])
     reader = reads.position[complete]

@@ -75,6 +75,7 @@ def infer(transactions: Transactions, writes: Writes, key_order: KeyOrder) -> In
     anomalies = [
         *_direct(transactions, versions, final),
         *_inside(transactions, versions, groups),
+        *_dirty_updates(transactions, versions, groups),
         *_lost_updates(transactions, versions, groups),
         *circles,
     ]
@@ -143,6 +144,23 @@ def _inside(transactions: Transactions, versions: Versions, groups: Groups) -> I
         read = int(position[at])
         what = f"{say(transactions, read)} before it wrote that value"
         yield Anomaly(name="future-read", transactions=_of(transactions, read), what=what)
+
+
+def _dirty_updates(
+    transactions: Transactions, versions: Versions, groups: Groups
+) -> Iterator[Anomaly]:
+    """Find committed transactions that overwrote what they had read of a failed one."""
+    position = groups.position
+    status = transactions.status[transactions.transaction]
+    writer = np.where(groups.reading, versions.writer(versions.version[position]), NOBODY)
+    dirty = groups.reading & (writer >= 0) & (status[writer] == FAIL)
+    previous = groups.before(dirty)
+    committed = (transactions.f[position] == WRITE) & (status[position] == OK)
+    for number in _first(committed & (previous >= 0)):
+        write, read = int(position[number]), int(position[previous[number]])
+        failed = int(writer[previous[number]])
+        what = f"{say(transactions, write)} after it {say(transactions, read).split(' ', 1)[1]}, but {say(transactions, failed)} and failed"
+        yield Anomaly(name="dirty-update", transactions=_of(transactions, failed, write), what=what)
 
 
 def _lost_updates(

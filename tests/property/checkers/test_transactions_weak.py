@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transaction_histories import histories, names, verdict
 
-from harness.checkers.transactions import weak
+from harness.checkers.transactions import weak_registers as weak
 from harness.operation import Operation
 
 WEAK = {

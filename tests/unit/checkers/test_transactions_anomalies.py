@@ -69,7 +69,8 @@ def test_write_skew_is_allowed_by_snapshot_isolation():
     judged = verdict(at_once(*ended), "snapshot-isolation")
 
     assert judged.valid is True
-    assert judged.facts["not"] == ["repeatable-read"]
+    assert judged.facts["not"] == ["repeatable-read", "update-serializable"]
+    assert judged.facts["anomalies"] == {"G2-item": 1, "write-skew": 1, "G-update": 1}
     assert "serializable" in judged.facts["also_not"]
 
 

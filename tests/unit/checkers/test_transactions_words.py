@@ -56,7 +56,13 @@ NAMED_ELSEWHERE = [
     "snapshot-isolation",
     "strict-serializable",
     "strong-serializable",
+    "ROLA",
+    "strong-PL-1",
+    "strong-PL-2",
+    "strong-session-PL-1",
+    "strong-session-PL-2",
     "strong-session-read-committed",
+    "strong-session-read-uncommitted",
     "strong-session-serializable",
     "strong-session-snapshot-isolation",
     "strong-snapshot-isolation",
@@ -69,7 +75,7 @@ def test_cycle_is_told_in_sentences():
     (finding,) = verdict(at_once(*FRACTURED)).evidence
 
     assert finding["what"].splitlines() == [
-        "G-single: a cycle of 2 transactions",
+        "G-single (also prefix-cycle, G-monotonic, G-update, monotonic-atomic-view-cycle): a cycle of 2 transactions",
         "T0 comes before T1 (wr): T0 appended 1 to key 'x', and T1 read key 'x' as [1], which shows it",
         "but T1 comes before T0 (rw): T1 read key 'y' as [], and T0 appended 1 to key 'y' only behind what was read",
     ]
@@ -114,7 +120,7 @@ def test_cycle_is_drawn():
             ("ok", [["r", "<x>", [1]], ["r", "y", []]]),
         )
     )
-    found, _ = find_anomalies(transactions, Writes(transactions), ("",), "unknown")
+    found = find_anomalies(transactions, Writes(transactions), ("",), "unknown").anomalies
     drawn = ET.fromstring(picture(found[0], transactions))
     tags = [element.tag.rpartition("}")[2] for element in drawn.iter()]
 
@@ -149,10 +155,24 @@ def test_unknown_models_are_refused():
         ("G0", ["read-uncommitted"]),
         ("G1a", ["read-committed"]),
         ("G1c", ["read-committed"]),
-        ("G-single", ["consistent-view", "repeatable-read"]),
+        ("G-single", ["consistent-view", "parallel-snapshot-isolation", "repeatable-read"]),
         ("G-nonadjacent", ["repeatable-read", "snapshot-isolation"]),
         ("G2-item", ["repeatable-read"]),
-        ("lost-update", ["cursor-stability"]),
+        ("lost-update", ["cursor-stability", "update-atomic"]),
+        ("G-cursor", ["cursor-stability", "parallel-snapshot-isolation"]),
+        ("G-monotonic", ["monotonic-view", "parallel-snapshot-isolation", "repeatable-read"]),
+        ("G-update", ["update-serializable"]),
+        ("write-skew", ["repeatable-read"]),
+        ("future-read", ["read-committed"]),
+        ("dirty-update", ["read-committed"]),
+        ("cyclic-versions", ["read-uncommitted"]),
+        ("GSIa", ["snapshot-isolation"]),
+        ("GSIb", ["forward-consistent-view"]),
+        ("GSIb-realtime", ["strong-snapshot-isolation"]),
+        ("prefix-cycle", ["prefix", "repeatable-read"]),
+        ("read-atomic-cycle-process", ["strong-session-read-atomic"]),
+        ("causal-cycle-process", ["strong-session-causal-cerone"]),
+        ("G-nonadjacent-item-process", ["strong-session-snapshot-isolation"]),
         ("internal", ["read-atomic", "repeatable-read"]),
         ("G0-process", ["strong-session-read-uncommitted"]),
         ("G-single-realtime", ["strong-snapshot-isolation"]),

@@ -3,13 +3,15 @@
 Biswas & Enea (2019) state these models as one rule: a transaction T1 that wrote a key and is visible to a reader of that key
 must have committed before T2, the one whose value the reader saw. A model says what is visible:
 
-* ``monotonic-atomic-view``: what the same transaction has read from before (their *read committed*);
-* ``read-atomic``: what the transaction reads from anywhere;
-* causal, with sessions: all that precedes it by reading and by process order.
+* ``monotonic-atomic-view-cycle``: what the same transaction has read from before (their *read committed*);
+* ``read-atomic-cycle``: what the transaction reads from anywhere; ``-process``: and what its process ran before it;
+* ``causal-cycle``: all that precedes it by reading; ``-process``: by reading and process order.
 
-Some order fits iff these edges, reading and (for causal) process order form no cycle. Few of the edges are needed (AWDIT,
-Møldrup & Pavlogiannis 2025): of the visible writers of a key the latest of each process, as the others precede it, and none that
-precedes T2 anyway. What precedes what is a vector clock per transaction, one entry a process.
+Some order fits iff these edges, reading and (for ``-process``) process order form no cycle. Few of the edges are needed (AWDIT,
+Møldrup & Pavlogiannis 2025): of a transaction read from, either its writes or the reads are gone through, whichever are
+fewer (O(n^1.5)); of the visible writers of a key the latest of each of k processes, as the others precede it, and none that
+precedes T2 anyway (O(n k), a vector clock of k entries a transaction). Without sessions no writer precedes another of its
+process, and what precedes what is a set of bits for each transaction.
 
 The strongest rule is tried first, for it catches all; only when it finds something it is asked which is the weakest.
 """
@@ -31,10 +33,13 @@ from harness.checkers.transactions.rw_register import Versions, versions_of
 from harness.checkers.transactions.transactions import FAIL, OK, READ, WRITE, Transactions
 from harness.checkers.transactions.versions import NOBODY, Writes
 
-__all__ = ["clocks_fit", "find_weak"]
+__all__ = ["find_weak"]
 
 _CLOCK_CELLS_MAX = 1 << 27
 """Entries of all vector clocks together (a gigabyte); histories with more are not judged for causality."""
+
+_SETS_MAX = 20_000
+"""Transactions whose precedence without sessions is kept, a bit for each pair (50 megabytes)."""
 
 _INITIAL = -1
 """The transaction that wrote the initial versions."""
@@ -51,81 +56,136 @@ class _Read(msgspec.Struct, frozen=True, gc=False):
 class _Facts(msgspec.Struct, frozen=True):
     """Who read from whom, and who wrote what.
 
-    `reads` has an entry for each transaction; `wrote` maps transaction * `keys` + key to the last such write.
+    `reads` and `written` have an entry for each transaction; `written` maps a key to its last write.
     """
 
     transactions: Transactions
-    keys: int
     reads: list[list[_Read]]
-    wrote: dict[int, int]
+    written: list[dict[int, int]]
 
 
 Visible = tuple[int, _Read]
 """The write of a visible transaction, and the read that must follow from it."""
 
 
-def clocks_fit(transactions: Transactions) -> bool:
-    """Whether the history is small enough to be judged for causality."""
-    processes = len(np.unique(transactions.process))
-    return processes * len(transactions.process) <= _CLOCK_CELLS_MAX
+def find_weak(
+    transactions: Transactions, writes: Writes, *, sessions: bool
+) -> tuple[list[Anomaly], bool]:
+    """Return cycles of the weakest models that cannot hold, and whether causality was judged.
 
-
-def find_weak(transactions: Transactions, writes: Writes, *, sessions: bool) -> list[Anomaly]:
-    """Return cycles of the weakest model that cannot hold; with `sessions` causality is judged too (see `clocks_fit`)."""
+    With `sessions` process order counts. A history that is too large for its precedence to be kept is not judged for causality.
+    """
     facts = _facts(transactions, versions_of(transactions, writes))
+    count = len(transactions.process)
     if sessions:
-        causal = _violations(facts, "causal-cycle-process", _causally_visible(facts))
-        if not causal:
-            return []
+        strongest, visible = "causal-cycle-process", _causally_visible
+        fits = len(np.unique(transactions.process)) * count <= _CLOCK_CELLS_MAX
     else:
-        causal = []
-    atomic = _violations(facts, "read-atomic-cycle", _read_from(facts))
-    if not atomic:
-        return causal
-    return _violations(facts, "monotonic-atomic-view-cycle", _read_before(facts)) or atomic
+        strongest, visible = "causal-cycle", _visible_by_reading
+        fits = count <= _SETS_MAX
+    found = _violations(facts, strongest, visible(facts)) if fits else []
+    if fits and not found:
+        return [], True
+    weaker = _violations(facts, "monotonic-atomic-view-cycle", _read_before(facts))
+    weaker = weaker or _violations(facts, "read-atomic-cycle", _read_from(facts))
+    if weaker or not sessions:
+        return weaker or found, fits
+    weaker = _violations(facts, "read-atomic-cycle-process", _read_from_or_run_before(facts))
+    if count <= _SETS_MAX:
+        weaker += _violations(facts, "causal-cycle", _visible_by_reading(facts))
+    return weaker or found, fits
 
 
 def _facts(transactions: Transactions, versions: Versions) -> _Facts:
-    row, keys = transactions.transaction, max(versions.keys, 1)
+    row = transactions.transaction
     status = transactions.status[row]
-    pair = row * keys + transactions.key
+    pair = row * max(versions.keys, 1) + transactions.key
     written = np.flatnonzero((transactions.f == WRITE) & (status != FAIL))
-    wrote = dict(zip(pair[written].tolist(), written.tolist(), strict=True))
+    of_each: list[dict[int, int]] = [{} for _ in range(len(transactions.process))]
+    writing = (row[written], transactions.key[written], written)
+    for writer, key, position in zip(*(column.tolist() for column in writing), strict=True):
+        of_each[writer][key] = position
     first = np.zeros(len(row), np.bool_)
     first[np.unique(pair, return_index=True)[1]] = True
     writer = versions.writer(versions.version)
     sound = (writer < 0) | ((status[writer] != FAIL) & (row[writer] != row))
     chosen = first & sound & (transactions.f == READ) & (status == OK) & (versions.version >= 0)
-    position = np.flatnonzero(chosen)
-    source = np.where(writer[position] < 0, _INITIAL, row[writer[position]])
+    at = np.flatnonzero(chosen)
+    source = np.where(writer[at] < 0, _INITIAL, row[writer[at]])
     reads: list[list[_Read]] = [[] for _ in range(len(transactions.process))]
-    columns = (row[position], position, transactions.key[position], source)
-    for reader, at, key, origin in zip(*(column.tolist() for column in columns), strict=True):
-        reads[reader].append(_Read(at, key, origin))
-    return _Facts(transactions, keys, reads, wrote)
+    reading = (row[at], at, transactions.key[at], source)
+    for reader, position, key, origin in zip(*(c.tolist() for c in reading), strict=True):
+        reads[reader].append(_Read(position, key, origin))
+    return _Facts(transactions, reads, of_each)
 
 
 def _read_before(facts: _Facts) -> Iterator[Visible]:
     """Visible is what the same transaction has read from before."""
     for reads in facts.reads:
-        for number, read in enumerate(reads):
-            yield from _writes_among(facts, reads[:number], read)
+        for source, write, read in _writes_of_sources(facts, reads):
+            if reads[source].position < read.position:
+                yield write, read
 
 
 def _read_from(facts: _Facts) -> Iterator[Visible]:
     """Visible is what the same transaction reads from."""
     for reads in facts.reads:
-        if len(reads) > 1:
-            for read in reads:
-                yield from _writes_among(facts, reads, read)
+        for _, write, read in _writes_of_sources(facts, reads):
+            yield write, read
 
 
-def _writes_among(facts: _Facts, visible: list[_Read], read: _Read) -> Iterator[Visible]:
-    for other in visible:
-        if other.source not in (_INITIAL, read.source):
-            write = facts.wrote.get(other.source * facts.keys + read.key, NOBODY)
-            if write != NOBODY:
+def _writes_of_sources(facts: _Facts, reads: list[_Read]) -> Iterator[tuple[int, int, _Read]]:
+    """Yield (first read of a source, write of that source, read of the same key from another one)."""
+    if len(reads) < 2:
+        return
+    of_key = {read.key: read for read in reads}
+    first: dict[int, int] = {}
+    for number, read in enumerate(reads):
+        first.setdefault(read.source, number)
+    first.pop(_INITIAL, None)
+    for source, number in first.items():
+        written = facts.written[source]
+        smaller, larger = (written, of_key) if len(written) < len(of_key) else (of_key, written)
+        for key in smaller:
+            if key in larger and of_key[key].source != source:
+                yield number, written[key], of_key[key]
+
+
+def _read_from_or_run_before(facts: _Facts) -> Iterator[Visible]:
+    """Visible is what the transaction reads from, and what its process ran before it."""
+    yield from _read_from(facts)
+    latest: dict[tuple[int, int], int] = {}
+    for row, process in enumerate(facts.transactions.process.tolist()):
+        for read in facts.reads[row]:
+            write = latest.get((process, read.key), NOBODY)
+            if write != NOBODY and facts.transactions.transaction[write] != read.source:
                 yield write, read
+        for key, write in facts.written[row].items():
+            latest[process, key] = write
+
+
+def _visible_by_reading(facts: _Facts) -> Iterator[Visible]:
+    """Visible is all that precedes by reading."""
+    order = _in_causal_order(facts, [NOBODY] * len(facts.reads))
+    writers: dict[int, int] = {}
+    for row, written in enumerate(facts.written):
+        for key in written:
+            writers[key] = writers.get(key, 0) | 1 << row
+    before = [0] * len(facts.reads)
+    for row in order:
+        known = 0
+        for read in facts.reads[row]:
+            if read.source != _INITIAL:
+                known |= before[read.source] | 1 << read.source
+        before[row] = known
+        for read in facts.reads[row]:
+            seen = known & writers.get(read.key, 0)
+            if read.source != _INITIAL:
+                seen &= ~(before[read.source] | 1 << read.source)
+            while seen:
+                lowest = seen & -seen
+                yield facts.written[lowest.bit_length() - 1][read.key], read
+                seen ^= lowest
 
 
 def _causally_visible(facts: _Facts) -> Iterator[Visible]:
@@ -136,11 +196,11 @@ def _causally_visible(facts: _Facts) -> Iterator[Visible]:
     number, before = _in_sessions(process, width)
     order = _in_causal_order(facts, before)
     writers: dict[int, dict[int, tuple[list[int], list[int]]]] = {}
-    for pair, position in facts.wrote.items():
-        row, key = divmod(pair, facts.keys)
-        numbers, positions = writers.setdefault(key, {}).setdefault(process[row], ([], []))
-        numbers.append(number[row])
-        positions.append(position)
+    for row, written in enumerate(facts.written):
+        for key, position in written.items():
+            numbers, positions = writers.setdefault(key, {}).setdefault(process[row], ([], []))
+            numbers.append(number[row])
+            positions.append(position)
     clocks = np.zeros((len(process), width), np.int64)
     for row in order:
         clock = clocks[row]
@@ -215,7 +275,7 @@ def _violations(facts: _Facts, name: str, visible: Iterator[Visible]) -> list[An
     seen = [read for reads in facts.reads for read in reads if read.source != _INITIAL]
     reader = np.array([read.position for read in seen], np.int64)
     source = np.array([read.source for read in seen], np.int64)
-    origin = [facts.wrote[read.source * facts.keys + read.key] for read in seen]
+    origin = [facts.written[read.source][read.key] for read in seen]
     builder.add(WR, source, row[reader], np.array(origin, np.int64), reader)
     endings = ("", "-process") if name.endswith("-process") else ("",)
     found = find_cycles(suspects(builder.graph(), transactions), transactions, endings)
