@@ -27,12 +27,15 @@ How to use a peer:
    answer to the earlier life may still arrive.
 9. After a snapshot is durable, `compact` the log in memory; `compact` beyond the newest snapshot
    leaves followers without help and ends in `RaftInvariantBroken`.
-10. `hard_state()` is what a node that halts or stops should write, so that the next start knows the commit index.
+10. A snapshot carries the configuration at its index: make its meta with `meta_at`.
+11. `change` and `transfer` alter who belongs and who leads. A peer that is to be added starts with no voters and an
+   empty disk, under a name that nobody had before: a name stands for the votes that it gave.
+12. `hard_state()` is what a node that halts or stops should write, so that the next start knows the commit index.
 
 Deliberate choices: a commit index travels with appends and heartbeats, never by itself; reads start a round of
 heartbeats at once, shared by all reads of one Ready; the hard state is not written for a commit index alone.
 
-Rooms: `messages`, `ready`, `config`, `errors` (words); `log`, `progress`, `quorum` (parts); `peer` (the state); `election`,
-`heartbeat`, `replication`, `snapshot_transfer`, `read_index` (decisions); `core` (the edge).
+Rooms: `messages`, `ready`, `config`, `errors`, `configuration` (words); `log`, `progress`, `quorum` (parts); `peer` (the state);
+`election`, `heartbeat`, `replication`, `snapshot_transfer`, `read_index`, `membership`, `transfer` (decisions); `core` (the edge).
 Each decision that a seeded bug may want to get wrong is a small method of its own.
 """

@@ -20,7 +20,7 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     voters: tuple[str, ...]
-    """All voting peers, this one included, in the same order everywhere."""
+    """The voters of the cluster's first configuration, in the same order everywhere; none for a peer that waits to be added."""
     election_timeout_ns: int
     """Minimum; each wait is drawn from [timeout, 2 * timeout)."""
     heartbeat_interval_ns: int

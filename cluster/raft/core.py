@@ -11,15 +11,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cluster.raft.config import RaftConfig, Restored, SnapshotSource
+from cluster.raft.configuration import Change, Configuration, is_configuration
 from cluster.raft.election import Election
 from cluster.raft.errors import (
+    ChangeRefused,
     NotInLog,
     NotLeader,
+    NotNow,
     RaftInvariantBroken,
     RaftMisused,
     TooManyInFlight,
 )
 from cluster.raft.heartbeat import Heartbeats
+from cluster.raft.membership import Membership
 from cluster.raft.messages import (
     Append,
     AppendReply,
@@ -31,7 +35,9 @@ from cluster.raft.messages import (
     ReadReply,
     ReadRequest,
     SnapshotChunk,
+    SnapshotMeta,
     SnapshotReply,
+    TimeoutNow,
     VoteReply,
     VoteRequest,
 )
@@ -39,12 +45,17 @@ from cluster.raft.read_index import Reads
 from cluster.raft.ready import Ready
 from cluster.raft.replication import Replication
 from cluster.raft.snapshot_transfer import SnapshotTransfer
+from cluster.raft.transfer import LeadershipTransfer
 
 __all__ = [
     "COMMITTED_BYTES_MAX",
     "COMMITTED_ENTRIES_MAX",
+    "Change",
+    "ChangeRefused",
+    "Configuration",
     "NotInLog",
     "NotLeader",
+    "NotNow",
     "Raft",
     "RaftConfig",
     "RaftInvariantBroken",
@@ -59,7 +70,9 @@ COMMITTED_BYTES_MAX = 1024 * 1024
 """What one Ready hands out for applying at most; a single larger entry still comes, alone."""
 
 
-class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
+class Raft(
+    Election, Heartbeats, Replication, SnapshotTransfer, Reads, Membership, LeadershipTransfer
+):
     """One peer of one raft group. Not thread-safe; never raises for what other peers or the network do,
     unless it proves that consensus is broken (RaftInvariantBroken).
 
@@ -87,6 +100,7 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
             ReadRequest: self._on_read_request,
             SnapshotChunk: self._on_snapshot_chunk,
             SnapshotReply: self._on_snapshot_reply,
+            TimeoutNow: self._on_timeout_now,
             VoteReply: self._on_vote_reply,
             VoteRequest: self._on_vote_request,
         }
@@ -119,10 +133,15 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
         """Append `data` to the leader's log; returns its (index, term).
 
         It is committed when an entry with this index *and* this term is handed out as committed, and lost
-        when another term stands there. Raises NotLeader or TooManyInFlight, with no effect.
+        when another term stands there. Raises NotLeader, TooManyInFlight or NotNow (leadership is on its way to
+        another peer), with no effect; RaftMisused for data that looks like a configuration (`change` makes those).
         """
         if self.role != "leader":
             raise NotLeader(self.leader)
+        if self.transferee:
+            raise NotNow(f"leadership is on its way to {self.transferee}")
+        if is_configuration(data):
+            raise RaftMisused(f"{self.id}: a configuration was proposed as data")
         log = self.log
         if log.last_index - self.commit >= self.config.proposals_in_flight_max:
             raise TooManyInFlight(f"{log.last_index - self.commit} entries are not committed yet")
@@ -224,7 +243,7 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
             last = ready.entries[-1]
             self.log.stable_to(last.index, last.term)
             if self.role == "leader":
-                self._commit_by_count()
+                self._commit_by_count(now_ns)
 
     def applied_to(self, index: int) -> None:
         """Learn that the state machine has applied everything up to `index`."""
@@ -278,6 +297,13 @@ class Raft(Election, Heartbeats, Replication, SnapshotTransfer, Reads):
             for progress in self._progress.values()
             if progress.match >= self.log.offset
         ]
+
+    def meta_at(self, index: int) -> SnapshotMeta:
+        """Return what a snapshot at `index` must say of itself. Raises NotInLog."""
+        at = self.configuration_at(index)
+        return SnapshotMeta(
+            index, self.log.term_of(index), at.voters, at.outgoing, at.learners, at.index
+        )
 
     def term_of(self, index: int) -> int:
         """Return the term of entry `index` (the last compacted one included). Raises NotInLog."""

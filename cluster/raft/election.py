@@ -3,15 +3,17 @@
 Pre-vote (thesis section 9.6): nobody raises its term before a majority said that it would vote, so
 a node that comes back from a partition disturbs nobody. Check quorum (thesis section 6.2): a peer that heard
 its leader within the minimum election timeout gives no vote, and a leader that lost contact with a
-majority for that long steps down (`heartbeat`).
+majority for that long steps down (`heartbeat`). An election that the leader itself asked for (`transfer`) needs neither.
+
+A vote is given without asking who belongs to the cluster: the voter may not have learnt of the candidate, or of its own
+vote, yet (thesis section 4.2.2). Who counts is the candidate's business, by the configuration in its log.
 """
 
 from __future__ import annotations
 
 from cluster.raft.messages import AppendReply, Entry, Message, VoteReply, VoteRequest
 from cluster.raft.peer import LEADER_WORDS, Peer
-from cluster.raft.progress import Progress
-from cluster.raft.quorum import vote_result
+from cluster.raft.quorum import election_result
 
 __all__ = ["Election"]
 
@@ -26,7 +28,7 @@ class Election(Peer):
     def _on_higher_term(self, message: Message, now_ns: int) -> bool:
         """Meet a message of a later term; says whether it is to be handled."""
         if isinstance(message, VoteRequest):
-            if self._hears_leader(now_ns):
+            if self._hears_leader(now_ns) and not message.transfer:
                 return False
             if message.pre:
                 return True
@@ -91,7 +93,7 @@ class Election(Peer):
         return self.role == "candidate" and message.term == self.term
 
     def _count_votes(self, now_ns: int) -> None:
-        result = vote_result(self.config.voters, self._votes)
+        result = election_result(self.configuration, self._votes)
         if result == "lost":
             self._become_follower(self.term, "", now_ns)
         elif result == "won" and self.role == "pre_candidate":
@@ -102,24 +104,36 @@ class Election(Peer):
     # Steps up and down.
 
     def campaign(self, now_ns: int) -> None:
-        """Start an election at once, as if the election timeout had passed. A leader does nothing."""
+        """Start an election at once, as if the election timeout had passed. A leader does nothing.
+
+        A peer without a vote only forgets the leader that it does not hear.
+        """
         if self.role == "leader" or self._install is not None:
+            return
+        if not self._may_campaign():
+            self._become_follower(self.term, "", now_ns)
             return
         self._leave_role(self.term, now_ns)
         self.role = "pre_candidate"
         self._ask_for_votes(self.term + 1, pre=True, now_ns=now_ns)
 
-    def _become_candidate(self, now_ns: int) -> None:
+    def _become_candidate(self, now_ns: int, *, transfer: bool = False) -> None:
         self._leave_role(self.term + 1, now_ns)
         self.role = "candidate"
         self.vote = self.id
+        self.by_transfer = transfer
         self._ask_for_votes(self.term, pre=False, now_ns=now_ns)
 
     def _ask_for_votes(self, term: int, *, pre: bool, now_ns: int) -> None:
         log = self.log
+        configuration = self.configuration
         self._votes[self.id] = True
-        for name in self.others:
-            request = VoteRequest(self.id, name, term, pre, log.last_index, log.last_term)
+        for name in configuration.members:
+            if name == self.id or not configuration.has_vote(name):
+                continue
+            request = VoteRequest(
+                self.id, name, term, pre, log.last_index, log.last_term, self.by_transfer
+            )
             # A vote request says that the own vote is given: that must be durable. A pre-vote says nothing.
             (self._say if pre else self._promise)(request)
         self._count_votes(now_ns)
@@ -131,13 +145,13 @@ class Election(Peer):
         self.leader = self.id
         log = self.log
         next_index = log.last_index + 1
-        self._progress = {name: Progress(name, next_index, now_ns) for name in self.others}
         self._replicated = log.last_index
         self._round = 0
         self._heartbeat_due_ns = now_ns + self.config.heartbeat_interval_ns
         self._quorum_due_ns = now_ns + self.config.election_timeout_ns
         self.deadline_ns = min(self._heartbeat_due_ns, self._quorum_due_ns)
         log.extend((Entry(next_index, self.term, b""),))
+        self._follow_configuration(now_ns)
 
     def _become_follower(self, term: int, leader: str, now_ns: int) -> None:
         self._leave_role(term, now_ns)
@@ -154,6 +168,8 @@ class Election(Peer):
         self.leader = ""
         self._votes = {}
         self._progress = {}
+        self.transferee = ""
+        self.by_transfer = False
         self._heard_ns = now_ns
         self._election_wait_ns = self._draw_election_wait()
         self.deadline_ns = now_ns + self._election_wait_ns

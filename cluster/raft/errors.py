@@ -1,6 +1,7 @@
 """What can go wrong with a peer, split by who is at fault.
 
-* the caller asked the wrong node or too much: `NotLeader`, `TooManyInFlight` (no effect, try again);
+* the caller asked the wrong node, too much or too early: `NotLeader`, `TooManyInFlight`, `NotNow` (no effect, try again);
+* the caller asked for a membership that cannot be: `ChangeRefused` (no effect);
 * the caller broke a rule of use: `RaftMisused`, `NotInLog`;
 * consensus itself is broken (a peer lies, a disk forgot, a bug): `RaftInvariantBroken`, after which
   the peer must not be used any more.
@@ -10,7 +11,15 @@ There is no common root: nobody may handle them alike.
 
 from __future__ import annotations
 
-__all__ = ["NotInLog", "NotLeader", "RaftInvariantBroken", "RaftMisused", "TooManyInFlight"]
+__all__ = [
+    "ChangeRefused",
+    "NotInLog",
+    "NotLeader",
+    "NotNow",
+    "RaftInvariantBroken",
+    "RaftMisused",
+    "TooManyInFlight",
+]
 
 
 class NotLeader(Exception):
@@ -23,6 +32,14 @@ class NotLeader(Exception):
 
 class TooManyInFlight(Exception):
     """The leader refused a proposal with no effect: `proposals_in_flight_max` are not committed yet."""
+
+
+class NotNow(Exception):
+    """The leader refused with no effect what it may do a little later; the message says what it waits for."""
+
+
+class ChangeRefused(ValueError):
+    """A change of membership, or the target of a transfer, makes no sense; nothing was changed."""
 
 
 class NotInLog(LookupError):

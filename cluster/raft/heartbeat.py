@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from cluster.raft.messages import Heartbeat, HeartbeatReply
 from cluster.raft.peer import Peer
-from cluster.raft.quorum import majority_value
+from cluster.raft.quorum import agreed_value
 
 __all__ = ["Heartbeats"]
 
@@ -25,10 +25,7 @@ class Heartbeats(Peer):
     def _lead_on(self, now_ns: int) -> None:
         """Do what is due for a leader: step down, or send heartbeats."""
         if now_ns >= self._quorum_due_ns:
-            contact_ns = majority_value(
-                [now_ns, *[progress.heard_ns for progress in self._progress.values()]]
-            )
-            self._quorum_due_ns = contact_ns + self.config.election_timeout_ns
+            self._quorum_due_ns = self._quorum_contact_ns(now_ns) + self.config.election_timeout_ns
             if self._quorum_due_ns <= now_ns:
                 self._become_follower(self.term, "", now_ns)
                 return
@@ -36,6 +33,14 @@ class Heartbeats(Peer):
             self._heartbeat_due_ns = now_ns + self.config.heartbeat_interval_ns
             self._beat(note=True)
         self.deadline_ns = min(self._heartbeat_due_ns, self._quorum_due_ns)
+        if self.transferee:
+            self._transfer_on(now_ns)
+
+    def _quorum_contact_ns(self, now_ns: int) -> int:
+        """Return since when a quorum has been heard at the latest; this peer hears itself."""
+        heard_ns = {name: progress.heard_ns for name, progress in self._progress.items()}
+        heard_ns[self.id] = now_ns
+        return agreed_value(self.configuration, heard_ns)
 
     def _beat(self, *, note: bool) -> None:
         """Send a round of heartbeats; with `note` its answers tell which messages were lost."""

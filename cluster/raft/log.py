@@ -1,7 +1,8 @@
 """The log of one peer in memory: the entries since the last compaction, and how much of it is on disk.
 
 Here lives what is true of any log: contiguous indexes, terms that never fall, lookups, cutting a
-conflicting tail. What may be cut, sent or committed is decided elsewhere.
+conflicting tail, and the configurations that stand in it: a configuration is in force from the moment its
+entry is here, and no longer than it is. What may be cut, sent or committed is decided elsewhere.
 
 Three marks move through it, always ``offset <= stable <= offered <= last_index``:
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cluster.raft.configuration import NOBODY, Configuration, decode_configuration, is_configuration
 from cluster.raft.errors import NotInLog
 from cluster.raft.messages import Entry
 
@@ -30,7 +32,9 @@ class Log:
     """Entries `first_index` ... `last_index`. A new log is wholly stable: it came from the disk."""
 
     __slots__ = (
+        "_configurations",
         "_entries",
+        "configuration",
         "last_index",
         "last_term",
         "offered",
@@ -39,9 +43,22 @@ class Log:
         "stable",
     )
 
-    def __init__(self, offset: int, offset_term: int, entries: Sequence[Entry]) -> None:
-        """Take over what the disk held. Raises ValueError when `entries` are no log behind `offset`."""
+    def __init__(
+        self,
+        offset: int,
+        offset_term: int,
+        entries: Sequence[Entry],
+        configuration: Configuration = NOBODY,
+    ) -> None:
+        """Take over what the disk held; `configuration` is the one at `offset`.
+
+        Raises ValueError when `entries` are no log behind `offset`.
+        """
         self._entries: list[Entry] = []
+        self._configurations = [configuration]
+        """The one at `offset` or before, and every later one; the last is in force."""
+        self.configuration = configuration
+        """The newest one, committed or not."""
         self.offset = self.last_index = offset
         self.offset_term = self.last_term = offset_term
         if entries:
@@ -91,8 +108,16 @@ class Log:
                     break
         return tuple(entries)
 
+    def configuration_at(self, index: int) -> Configuration:
+        """Return the configuration that is in force behind entry `index`, which is not before `offset`."""
+        return next(
+            (found for found in reversed(self._configurations) if found.index <= index),
+            self._configurations[0],
+        )
+
     def extend(self, entries: Sequence[Entry]) -> None:
-        """Append `entries`. Raises ValueError when they do not continue the log."""
+        """Append `entries`. Raises ValueError when they do not continue the log, or a configuration is none."""
+        found = []
         index = self.last_index
         term = self.last_term
         for entry in entries:
@@ -102,9 +127,14 @@ class Log:
                     f"entry ({entry.index}, term {entry.term}) does not follow ({index - 1}, term {term})"
                 )
             term = entry.term
+            if is_configuration(entry.data):
+                found.append(decode_configuration(entry.data, index))
         self._entries.extend(entries)
         self.last_index = index
         self.last_term = term
+        if found:
+            self._configurations += found
+            self.configuration = found[-1]
 
     def cut(self, index: int) -> None:
         """Forget the entry at `index` and everything behind it, to write other entries there."""
@@ -113,6 +143,10 @@ class Log:
         self.last_term = self._entries[-1].term if self._entries else self.offset_term
         self.offered = min(self.offered, self.last_index)
         self.stable = min(self.stable, self.last_index)
+        if self.configuration.index >= index:
+            kept = [found for found in self._configurations[1:] if found.index < index]
+            self._configurations[1:] = kept
+            self.configuration = self._configurations[-1]
 
     def stable_to(self, index: int, term: int) -> None:
         """Note that the entries up to (`index`, `term`) are fsynced, unless they were cut meanwhile."""
@@ -124,9 +158,13 @@ class Log:
         self.offset_term = self.term_of(index)
         del self._entries[: index - self.offset]
         self.offset = index
+        behind = [found for found in self._configurations[1:] if found.index > index]
+        self._configurations = [self.configuration_at(index), *behind]
 
-    def restart(self, index: int, term: int) -> None:
-        """Start again, empty, behind the entry (`index`, `term`) that a snapshot covers."""
+    def restart(self, index: int, term: int, configuration: Configuration = NOBODY) -> None:
+        """Start again, empty, behind the entry (`index`, `term`) that a snapshot covers, with its configuration."""
+        self._configurations = [configuration]
+        self.configuration = configuration
         self._entries.clear()
         self.offset = self.last_index = self.stable = self.offered = index
         self.offset_term = self.last_term = term

@@ -3,12 +3,14 @@
 Only frozen data lives here. Every message carries `sender`, `to` (node names such as ``"n1"``) and
 `term`; the node above adds the raft group. All of them can be encoded with msgspec as the tagged union
 `Message`. Sources: Ongaro & Ousterhout 2014 (the paper), Ongaro's thesis 2014 §4.2.3 (pre-vote), §6.4
-(read index), etcd-io/raft (conflict hints, check quorum).
+(read index), §3.10 (leadership transfer), etcd-io/raft (conflict hints, check quorum).
 """
 
 from __future__ import annotations
 
 import msgspec
+
+from cluster.raft.configuration import Configuration
 
 __all__ = [
     "Append",
@@ -23,13 +25,14 @@ __all__ = [
     "SnapshotChunk",
     "SnapshotMeta",
     "SnapshotReply",
+    "TimeoutNow",
     "VoteReply",
     "VoteRequest",
 ]
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One log entry. `data` is opaque to raft; empty data is the no-op of a new term."""
+    """One log entry. `data` is opaque to raft, but for configurations (`configuration`); empty data is the no-op of a new term."""
 
     index: int
     term: int
@@ -45,11 +48,23 @@ class HardState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SnapshotMeta(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Index and term of the last entry that a snapshot covers, and the voters at that index."""
+    """Index and term of the last entry that a snapshot covers, and the configuration at that index.
+
+    The fields of the configuration stand here one by one, with `changed` for its `index`: snapshots of before there
+    were changes end behind `voters`.
+    """
 
     index: int
     term: int
     voters: tuple[str, ...]
+    outgoing: tuple[str, ...] = ()
+    learners: tuple[str, ...] = ()
+    changed: int = 0
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration at `index`."""
+        return Configuration(self.voters, self.outgoing, self.learners, self.changed)
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="type", gc=False):
@@ -59,11 +74,15 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="type", g
 
 
 class VoteRequest(_Message, frozen=True, tag="vote"):
-    """Ask for a vote. With `pre` it is a pre-vote: `term` is the term *it would* campaign in, nobody's term moves."""
+    """Ask for a vote. With `pre` it is a pre-vote: `term` is the term *it would* campaign in, nobody's term moves.
+
+    With `transfer` the leader itself has asked for the election, so having heard it is no reason to refuse.
+    """
 
     pre: bool
     last_index: int
     last_term: int
+    transfer: bool = False
 
 
 class VoteReply(_Message, frozen=True, tag="vote_reply"):
@@ -126,6 +145,10 @@ class SnapshotReply(_Message, frozen=True, tag="snapshot_reply"):
     next_offset: int
 
 
+class TimeoutNow(_Message, frozen=True, tag="timeout_now"):
+    """The leader asks the peer to campaign at once: it is to lead next."""
+
+
 class ReadRequest(_Message, frozen=True, tag="read"):
     """A follower asks the leader for a read index on behalf of its local request `request`."""
 
@@ -150,4 +173,5 @@ Message = (
     | SnapshotReply
     | ReadRequest
     | ReadReply
+    | TimeoutNow
 )

@@ -1,7 +1,7 @@
 """The state of one peer, shared by the rooms that decide: who may touch what stands at each field.
 
-The rooms `election`, `heartbeat`, `replication`, `snapshot_transfer` and `read_index` each derive from
-`Peer` and know nothing of each other; where one needs another's act it goes through a *door*, a method
+The rooms `election`, `heartbeat`, `replication`, `snapshot_transfer`, `read_index`, `membership` and `transfer` each derive
+from `Peer` and know nothing of each other; where one needs another's act it goes through a *door*, a method
 declared here. `core.Raft` puts the rooms together. No room has state of its own, so that a test (or
 a seeded bug) can override any single decision in a subclass of `Raft`.
 
@@ -19,6 +19,7 @@ from typing import Literal
 import msgspec
 
 from cluster.raft.config import RaftConfig, Restored, SnapshotSource
+from cluster.raft.configuration import Configuration
 from cluster.raft.errors import RaftInvariantBroken
 from cluster.raft.log import Log
 from cluster.raft.messages import (
@@ -27,13 +28,14 @@ from cluster.raft.messages import (
     Message,
     SnapshotChunk,
     SnapshotMeta,
+    TimeoutNow,
 )
 from cluster.raft.progress import Progress
 from cluster.raft.ready import ReadState, Ready
 
 __all__ = ["LEADER_WORDS", "Incoming", "Peer", "ReadRound", "Role"]
 
-LEADER_WORDS = (Append, Heartbeat, SnapshotChunk)
+LEADER_WORDS = (Append, Heartbeat, SnapshotChunk, TimeoutNow)
 """The messages that only the leader of their term sends."""
 
 Role = Literal["follower", "pre_candidate", "candidate", "leader"]
@@ -83,17 +85,20 @@ class Peer:
         "_rounds",
         "_saved",
         "_snapshots",
+        "_transfer_due_ns",
         "_votes",
         "applied",
+        "by_transfer",
         "commit",
         "config",
         "deadline_ns",
         "id",
         "leader",
         "log",
-        "others",
         "role",
+        "summoned",
         "term",
+        "transferee",
         "vote",
     )
 
@@ -105,12 +110,10 @@ class Peer:
         below: Callable[[int], int],
         now_ns: int,
     ) -> None:
-        if config.id not in config.voters:
+        if config.voters and config.id not in config.voters:
             raise ValueError(f"{config.id!r} is not among the voters {config.voters}")
         self.config = config
         self.id = config.id
-        # The voters live here and in `config`; a membership change replaces both, and `quorum` with them.
-        self.others = tuple(name for name in config.voters if name != config.id)
         self._snapshots = snapshots
         self._below = below
         self._restore(restored)
@@ -124,7 +127,7 @@ class Peer:
         self.term = hard_state.term
         self.vote = hard_state.vote
         try:
-            self.log = Log(snapshot.index, snapshot.term, restored.entries)
+            self.log = Log(snapshot.index, snapshot.term, restored.entries, self._first(snapshot))
         except ValueError as error:
             raise RaftInvariantBroken(self.id, f"the log on disk has a gap: {error}") from error
         # HardState.commit is a hint and may lag behind the synced store after a power loss.
@@ -148,6 +151,10 @@ class Peer:
             )
             raise RaftInvariantBroken(self.id, what)
 
+    def _first(self, snapshot: SnapshotMeta) -> Configuration:
+        """Return the configuration that the log begins with: the snapshot's, or the cluster's first."""
+        return snapshot.configuration if snapshot.index else Configuration(self.config.voters)
+
     def _start_as_follower(self, now_ns: int) -> None:
         self.role: Role = "follower"
         self.leader = ""
@@ -163,13 +170,21 @@ class Peer:
         self._quorum_due_ns = 0
         """Leader: when the newest contact with a majority becomes an election timeout old."""
         self._progress: dict[str, Progress] = {}
-        """Leader: every other voter; otherwise empty."""
+        """Leader: every other member; otherwise empty."""
         self._replicated = 0
         """Leader: appends were sent out for everything up to here (as far as windows allowed)."""
         self._incoming: Incoming | None = None
         """Follower: the snapshot being spooled, always from the leader of `term`."""
         self._install: Incoming | None = None
         """Follower: a complete snapshot that the node must install. The log stands still meanwhile."""
+        self.transferee = ""
+        """Leader: whom leadership is being given to; it takes no proposals meanwhile."""
+        self.summoned = False
+        """Leader: the last transferee was asked to campaign, so it may come to lead whatever happens here."""
+        self._transfer_due_ns = 0
+        """Leader: when the transfer is given up."""
+        self.by_transfer = False
+        """Candidate and leader: the leader before asked for this election."""
 
     def _start_outbox(self) -> None:
         self._now: list[Message] = []
@@ -189,6 +204,22 @@ class Peer:
         """Leader: reads that wait for the first commit of this term."""
         self._forwarded: dict[int, None] = {}
         """Follower: local reads that were sent to `leader`; a dict for its order."""
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force: the newest in the log, committed or not."""
+        return self.log.configuration
+
+    def _may_campaign(self) -> bool:
+        """Whether this peer may ask for votes: it has one, or had one until a configuration that is not committed.
+
+        Its log may be the only one with that configuration, and the others may need its vote, which it can then not give
+        to anybody: it must be able to lead until the change is committed (thesis section 4.2.2).
+        """
+        return self.configuration.has_vote(self.id) or (
+            self.configuration.index > self.commit
+            and self.log.configuration_at(self.commit).has_vote(self.id)
+        )
 
     # The smallest acts.
 
@@ -237,6 +268,26 @@ class Peer:
         """Door to `election`."""
         raise NotImplementedError
 
+    def _become_candidate(self, now_ns: int, *, transfer: bool = False) -> None:
+        """Door to `election`."""
+        raise NotImplementedError
+
+    def _after_commit(self, now_ns: int) -> None:
+        """Door to `membership`."""
+        raise NotImplementedError
+
+    def _follow_configuration(self, now_ns: int) -> None:
+        """Door to `membership`."""
+        raise NotImplementedError
+
+    def _summon(self) -> None:
+        """Door to `transfer`."""
+        raise NotImplementedError
+
+    def _transfer_on(self, now_ns: int) -> None:
+        """Door to `transfer`."""
+        raise NotImplementedError
+
     def _beat(self, *, note: bool) -> None:
         """Door to `heartbeat`."""
         raise NotImplementedError
@@ -245,7 +296,7 @@ class Peer:
         """Door to `replication`."""
         raise NotImplementedError
 
-    def _commit_by_count(self) -> None:
+    def _commit_by_count(self, now_ns: int) -> None:
         """Door to `replication`."""
         raise NotImplementedError
 

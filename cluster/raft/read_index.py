@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from cluster.raft.messages import ReadReply, ReadRequest
 from cluster.raft.peer import Peer, ReadRound
-from cluster.raft.quorum import majority_value
+from cluster.raft.quorum import agreed_value
 from cluster.raft.ready import ReadState
 
 __all__ = ["READS_HELD_MAX", "Reads"]
@@ -70,17 +70,22 @@ class Reads(Peer):
         """Gather the new reads into a round and ask everybody at once."""
         reads = self._reads_new
         self._reads_new = []
-        if not self.others:
+        if self._is_quorum_alone():
             self._answer_reads(reads, self.commit)
             return
         self._beat(note=False)
         self._rounds.append(ReadRound(self._round, self.commit, reads))
 
+    def _is_quorum_alone(self) -> bool:
+        """Whether nobody else has a vote, so that nobody else can lead."""
+        configuration = self.configuration
+        return configuration.voters == (self.id,) and not configuration.outgoing
+
     def _confirm_rounds(self) -> None:
-        """Answer the rounds that a majority has confirmed."""
-        confirmed = majority_value(
-            [self._round, *[progress.round for progress in self._progress.values()]]
-        )
+        """Answer the rounds that a quorum has confirmed."""
+        rounds = {name: progress.round for name, progress in self._progress.items()}
+        rounds[self.id] = self._round
+        confirmed = agreed_value(self.configuration, rounds)
         while self._rounds and self._rounds[0].round <= confirmed:
             done = self._rounds.popleft()
             self._answer_reads(done.reads, done.commit)

@@ -14,7 +14,7 @@ from cluster.raft.log import NO_TERM
 from cluster.raft.messages import Append, AppendReply, Entry
 from cluster.raft.peer import Peer
 from cluster.raft.progress import Progress
-from cluster.raft.quorum import majority_value
+from cluster.raft.quorum import agreed_value
 
 __all__ = ["Replication"]
 
@@ -71,13 +71,13 @@ class Replication(Peer):
             return
         progress.heard_ns = now_ns
         if message.ok:
-            self._on_acknowledged(progress, message.index)
+            self._on_acknowledged(progress, message.index, now_ns)
         else:
             agreement, _ = self.log.last_agreement(message.hint_index, message.hint_term)
             if progress.reject(message.index, agreement):
                 self._replicate_to(progress)
 
-    def _on_acknowledged(self, progress: Progress, index: int) -> None:
+    def _on_acknowledged(self, progress: Progress, index: int, now_ns: int) -> None:
         if index > self.log.last_index:
             what = f"{progress.name} acknowledged {index}, the log ends at {self.log.last_index}"
             raise RaftInvariantBroken(self.id, what)
@@ -88,24 +88,29 @@ class Replication(Peer):
         elif progress.state == "snapshot" and progress.match >= self.log.offset:
             progress.replicate()
         if news and index > self.commit:
-            self._commit_by_count()
+            self._commit_by_count(now_ns)
+        if self.role != "leader":
+            return
+        if self.transferee == progress.name:
+            self._summon()
         if progress.next <= self.log.last_index:
             self._replicate_to(progress)
 
     # Leader: commitment.
 
-    def _commit_by_count(self) -> None:
-        """Commit what a majority holds, when this term's rule allows it."""
+    def _commit_by_count(self, now_ns: int) -> None:
+        """Commit what a quorum holds, when this term's rule allows it; a leader that was removed may end with that."""
         index = self._quorum_commit_index()
         if self._may_commit(index):
             self._take_commit(index)
             self._lift_read_barrier()
+            self._after_commit(now_ns)
 
     def _quorum_commit_index(self) -> int:
-        """Return the highest index that is durable on a majority, this node's disk included."""
-        matches = [progress.match for progress in self._progress.values()]
-        matches.append(self.log.stable)
-        return majority_value(matches)
+        """Return the highest index that is durable on a quorum, this node's disk included while it has a vote."""
+        matches = {name: progress.match for name, progress in self._progress.items()}
+        matches[self.id] = self.log.stable
+        return agreed_value(self.configuration, matches)
 
     def _may_commit(self, index: int) -> bool:
         """Whether counting may commit `index`: it is news and of the own term (Figure 8)."""

@@ -89,8 +89,9 @@ class SnapshotTransfer(Peer):
         elif message.next_offset == progress.snapshot_total:
             progress.acknowledge(message.index)
             progress.replicate()
-            self._commit_by_count()
-            self._replicate_to(progress)
+            self._commit_by_count(now_ns)
+            if self.role == "leader":
+                self._replicate_to(progress)
         elif message.next_offset != progress.snapshot_offset:
             progress.snapshot_offset = message.next_offset
             progress.overdue_round = 0
@@ -148,7 +149,7 @@ class SnapshotTransfer(Peer):
         if meta.index <= self.commit:
             what = f"snapshot {meta.index} was installed over commit {self.commit}"
             raise RaftInvariantBroken(self.id, what)
-        self.log.restart(meta.index, meta.term)
+        self.log.restart(meta.index, meta.term, meta.configuration)
         self.commit = self.applied = self._handed = meta.index
         self._install = None
         self._answer_chunk(installed.sender, meta, installed.total)

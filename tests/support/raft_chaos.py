@@ -11,18 +11,22 @@ from collections.abc import Callable
 
 from raft_network import MS, STAGES, Network
 
-from cluster.raft.core import Raft, TooManyInFlight
+from cluster.raft.core import Change, ChangeRefused, NotNow, Raft, TooManyInFlight
 
 
 class Chaos:
     """A network of `size` nodes and the acts that may befall it."""
 
-    def __init__(self, size: int, below: Callable[[int], int], peer: type[Raft] = Raft) -> None:
+    def __init__(
+        self, size: int, below: Callable[[int], int], peer: type[Raft] = Raft, spares: int = 0
+    ) -> None:
+        """With `spares`, members come and go and leadership is given away; a name that left never comes back."""
         self.below = below
         self.network = Network(
             size,
             below=lambda _name: below,
             peer=peer,
+            spares=spares,
             append_bytes_max=8,
             appends_in_flight_max=2,
             proposals_in_flight_max=6,
@@ -31,6 +35,7 @@ class Chaos:
         self.slow_node = ""
         self.requests = 0
         self.proposed = 0
+        self.unused = list(self.network.nodes)[size:]
         # Each act as often as it stands here.
         self.acts = (
             (self.deliver,) * 70
@@ -42,6 +47,8 @@ class Chaos:
             + (self.arm,) * 3
             + (self.drop, self.compact, self.crash, self.cut, self.heal, self.slow)
         )
+        if spares:
+            self.acts += (self.change,) * 6 + (self.transfer,)
 
     def act(self) -> None:
         """One random act."""
@@ -72,7 +79,7 @@ class Chaos:
                 self.proposed += 1
                 try:
                     node.raft.propose(b"%d" % self.proposed, self.network.now_ns)
-                except TooManyInFlight:
+                except (TooManyInFlight, NotNow):
                     continue
                 if self.below(2):
                     node.work()
@@ -127,6 +134,41 @@ class Chaos:
     def heal(self) -> None:
         self.network.heal()
 
+    def change(self) -> None:
+        """Ask whoever leads for one of the changes that there are."""
+        for node in self.network.nodes.values():
+            if node.raft is None or node.raft.role != "leader":
+                continue
+            try:
+                node.raft.change(self._some_change(node.raft), self.network.now_ns)
+            except (ChangeRefused, NotNow):
+                continue
+            if self.below(2):
+                node.work()
+
+    def _some_change(self, raft: Raft) -> Change:
+        """Add, promote, remove, or replace: remove one voter or two for a learner, at once."""
+        configuration = raft.configuration
+        kind = self.below(4)
+        if kind == 0 and self.unused:
+            return Change(adds=(self.unused.pop(),))
+        learners = configuration.learners
+        promoted = (learners[self.below(len(learners))],) if learners and kind != 2 else ()
+        removed = []
+        if kind >= 2 and len(configuration.voters) > 2 - len(promoted):
+            removed = [configuration.voters[self.below(len(configuration.voters))]]
+        return Change(promotes=promoted, removes=tuple(removed))
+
+    def transfer(self) -> None:
+        """Let whoever leads give leadership away."""
+        for node in self.network.nodes.values():
+            if node.raft is not None and node.raft.role == "leader":
+                try:
+                    node.raft.transfer(self._any().name, self.network.now_ns)
+                except (ChangeRefused, NotNow):
+                    continue
+                node.work()
+
     # The end.
 
     def recover(self) -> None:
@@ -143,11 +185,14 @@ class Chaos:
         data = b"the end"
         first = self.requests + 1
         network.propose(leaders[0].name, data)
-        for node in network.nodes.values():
+        configuration = leaders[0].raft.configuration
+        assert not configuration.outgoing, "a joint configuration was never left"
+        members = [network[name] for name in configuration.members]
+        for node in members:
             self.requests += 1
             node.read(self.requests)
         network.run(1_000 * MS)
-        for node in network.nodes.values():
+        for node in members:
             assert node.store, f"{node.name} applied nothing"
             assert node.store[-1].data == data, f"{node.name} did not apply the last entry"
             assert node.store == leaders[0].store

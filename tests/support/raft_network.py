@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from cluster.raft.core import Raft, RaftConfig, Restored
+from cluster.raft.configuration import Configuration, decode_configuration, is_configuration
+from cluster.raft.core import Change, Raft, RaftConfig, Restored
 from cluster.raft.messages import Entry, HardState, Message, SnapshotMeta
 from cluster.raft.ready import Ready
 
@@ -50,6 +51,17 @@ class Safety:
             found = (raft.term_of(entry.index - 1), entry.data)
             known = self.entries.setdefault(place, found)
             assert known == found, f"{raft.id} has {found} at {place}, somebody had {known}"
+
+    def counted(self, raft: Raft, holders: set[str]) -> None:
+        """A leader commits what a quorum of its configuration holds durably: of one that was in force at that entry or later."""
+        configurations = {
+            raft.configuration_at(index) for index in range(raft.commit, raft.last_index + 1)
+        }
+        assert any(
+            sum(name in holders for name in half) > len(half) / 2
+            and (not other or sum(name in holders for name in other) > len(other) / 2)
+            for half, other in ((one.voters, one.outgoing) for one in configurations)
+        ), f"{raft.id} commits {raft.commit}, which only {sorted(holders)} hold"
 
     def applied(self, name: str, entry: Entry) -> None:
         """State Machine Safety: one entry per index, whoever applies it and however often."""
@@ -101,6 +113,7 @@ class Node:
         self.refuse = False
         self._seen: tuple[str, int] = ("", 0)
         self._seen_commit = 0
+        self._seen_configuration = Configuration(config.voters)
         self.raft: Raft | None = None
         self.start()
 
@@ -125,6 +138,7 @@ class Node:
         )
         self._seen = ("follower", self.raft.term)
         self._seen_commit = self.raft.commit
+        self._seen_configuration = self.raft.configuration
         self.work()
 
     def crash(self) -> None:
@@ -242,7 +256,12 @@ class Node:
             return
         assert raft.commit >= self._seen_commit, f"{self.name} took a commit back"
         assert raft.applied <= raft.commit <= raft.last_index
+        if raft.commit > self._seen_commit and raft.role == "leader":
+            self.network.safety.counted(raft, self.network.holders(raft.commit, raft.term))
         self._seen_commit = raft.commit
+        if raft.configuration != self._seen_configuration:
+            self._seen_configuration = raft.configuration
+            self.network.record(f"{self.name} has {show_configuration(raft.configuration)}")
         seen = (raft.role, raft.term)
         if seen != self._seen:
             self._seen = seen
@@ -261,8 +280,7 @@ class Node:
     def compact(self, index: int) -> None:
         """Snapshot the store as it was at `index`, then compact the log to there."""
         assert self.raft is not None
-        meta = SnapshotMeta(index, self.raft.term_of(index), self.config.voters)
-        self.snapshots.save(meta, msgspec.msgpack.encode(self.store[:index]))
+        self.snapshots.save(self.raft.meta_at(index), msgspec.msgpack.encode(self.store[:index]))
         self.log = [entry for entry in self.log if entry.index > index]
         self.synced_log = [entry for entry in self.synced_log if entry.index > index]
         self.raft.compact(index)
@@ -276,9 +294,10 @@ class Network:
         size: int,
         below: Callable[[str], Callable[[int], int]] | None = None,
         peer: type[Raft] = Raft,
+        spares: int = 0,
         **config: int,
     ) -> None:
-        """Start `size` empty nodes made of `peer`; `config` overrides fields of RaftConfig.
+        """Start `size` empty nodes made of `peer`, and `spares` that wait to be added; `config` overrides fields of RaftConfig.
 
         `below` gives each node its source of election timeouts; by default n1 waits the minimum and each
         further node a tenth longer.
@@ -289,12 +308,14 @@ class Network:
         self.messages: list[Message] = []
         self.cut: set[tuple[str, str]] = set()
         self.events: list[str] = []
-        names = tuple(f"n{number}" for number in range(1, size + 1))
+        names = tuple(f"n{number}" for number in range(1, size + spares + 1))
+        members = names[:size]
         settings = {"election_timeout_ns": 1000 * MS, "heartbeat_interval_ns": 100 * MS, **config}
         self.nodes: dict[str, Node] = {}
         for position, name in enumerate(names):
             draw = below(name) if below else lambda count, position=position: count * position // 10
-            self.nodes[name] = Node(self, RaftConfig(id=name, voters=names, **settings), draw)
+            voters = members if name in members else ()
+            self.nodes[name] = Node(self, RaftConfig(id=name, voters=voters, **settings), draw)
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
@@ -304,6 +325,15 @@ class Network:
         raft = self.nodes[name].raft
         assert raft is not None, f"{name} is down"
         return raft
+
+    def holders(self, index: int, term: int) -> set[str]:
+        """Who holds the entry (`index`, `term`) durably, in its log or in a snapshot of what is committed."""
+        return {
+            name
+            for name, node in self.nodes.items()
+            if node.snapshots.meta.index >= index
+            or any(entry.index == index and entry.term == term for entry in node.synced_log)
+        }
 
     def record(self, event: str) -> None:
         self.events.append(event)
@@ -391,6 +421,12 @@ class Network:
         self.nodes[name].work()
         return places
 
+    def change(self, name: str, change: Change) -> tuple[int, int]:
+        """Ask a node for a change of membership, then let it work."""
+        place = self.raft(name).change(change, self.now_ns)
+        self.nodes[name].work()
+        return place
+
     def terms(self, name: str) -> list[int]:
         """The terms of a node's log entries, from the first index that it holds."""
         raft = self.raft(name)
@@ -401,14 +437,25 @@ class Network:
 
 
 def show_entries(entries: Iterable[Entry]) -> str:
-    """``[2/1 'a', 3/1 -]``: index, term, data (``-`` for the empty entry)."""
-    shown = [
-        f"{entry.index}/{entry.term} {entry.data.decode()!r}"
-        if entry.data
-        else f"{entry.index}/{entry.term} -"
-        for entry in entries
-    ]
+    """``[2/1 'a', 3/1 -, 4/1 (n1 n2)]``: index, term, data (``-`` for the empty entry), a configuration in brackets."""
+    shown = [f"{entry.index}/{entry.term} {_show_data(entry)}" for entry in entries]
     return f"[{', '.join(shown)}]"
+
+
+def _show_data(entry: Entry) -> str:
+    if is_configuration(entry.data):
+        return show_configuration(decode_configuration(entry.data, entry.index))
+    return repr(entry.data.decode()) if entry.data else "-"
+
+
+def show_configuration(configuration: Configuration) -> str:
+    """``(n1 n2 n4 & n1 n2 n3 + n5)``: voters, outgoing voters behind ``&`` while joint, learners behind ``+``."""
+    words = " ".join(configuration.voters)
+    if configuration.outgoing:
+        words += f" & {' '.join(configuration.outgoing)}"
+    if configuration.learners:
+        words += f" + {' '.join(configuration.learners)}"
+    return f"({words.strip()})"
 
 
 def show_hard_state(state: HardState) -> str:
@@ -416,7 +463,10 @@ def show_hard_state(state: HardState) -> str:
 
 
 _SHOW: dict[str, Callable[..., str]] = {
-    "VoteRequest": lambda m: f"{'pre ' if m.pre else ''}last {m.last_index}/{m.last_term}",
+    "VoteRequest": lambda m: (
+        f"{'pre ' if m.pre else ''}last {m.last_index}/{m.last_term}"
+        f"{' by transfer' if m.transfer else ''}"
+    ),
     "VoteReply": lambda m: f"{'pre ' if m.pre else ''}{'granted' if m.granted else 'refused'}",
     "Append": lambda m: (
         f"prev {m.prev_index}/{m.prev_term} commit {m.commit} {show_entries(m.entries)}"
@@ -431,6 +481,7 @@ _SHOW: dict[str, Callable[..., str]] = {
     ),
     "SnapshotReply": lambda m: f"{m.index} next {m.next_offset}",
     "ReadRequest": lambda m: f"{m.request}",
+    "TimeoutNow": lambda _: "",
     "ReadReply": lambda m: f"{m.request} at {m.index}" if m.index else f"{m.request} not now",
 }
 
@@ -438,4 +489,5 @@ _SHOW: dict[str, Callable[..., str]] = {
 def show(message: Message) -> str:
     """One line for one message."""
     kind = type(message).__name__
-    return f"{message.sender}>{message.to} {kind} term {message.term} {_SHOW[kind](message)}"
+    shown = f"{message.sender}>{message.to} {kind} term {message.term} {_SHOW[kind](message)}"
+    return shown.rstrip()
