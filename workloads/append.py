@@ -14,11 +14,17 @@ from typing import Annotated, Any
 import msgspec
 
 from cluster.worlds.tape import Stream
-from harness.generator import Generatorish, RandomSource, each_thread, limit
+from harness.generator import RandomSource
 from harness.test import Workload
 from workloads.mix import Made, Mix, Reached
 from workloads.promises import promises
-from workloads.transactions import TransactionClient, draw_transaction, logged
+from workloads.transactions import (
+    TransactionClient,
+    draw_transaction,
+    first_key,
+    last_reads,
+    logged,
+)
 
 __all__ = ["OPTIONS", "swarm", "workload"]
 
@@ -45,13 +51,10 @@ def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def workload(options: Mapping[str, Any]) -> Workload:
     """Return the workload. Options: `keys` lists at a time, `elements_max`, `length_max`, `read_percent`, `insists`."""
-    from harness.checkers.transactions.judge import Isolation
+    from harness.checkers.transactions.judge import Isolation  # noqa: PLC0415 - loads numpy
 
-    keys, elements_max = options["keys"], options["elements_max"]
+    keys, uses_max = options["keys"], options["elements_max"]
     reached = Reached()
-
-    def first_key(number: int) -> int:
-        return number // (keys * elements_max) * keys
 
     def make(random: RandomSource, number: int) -> Made:
         operations = draw_transaction(
@@ -60,20 +63,15 @@ def workload(options: Mapping[str, Any]) -> Workload:
             read_percent=options["read_percent"],
             write="append",
             number=number,
-            key_of=lambda now: first_key(now) + random.below(keys),
+            key_of=lambda now: first_key(now, keys, uses_max) + random.below(keys),
         )
         return Made("txn", operations, sum(f == "append" for f, _, _ in operations))
-
-    def last_reads() -> Generatorish:
-        last = first_key(reached.number)
-        read = [["r", key, None] for key in range(max(0, last - keys), last + keys)]
-        return {"f": "txn", "value": read}
 
     return Workload(
         name="append",
         client=TransactionClient(insists=options["insists"]),
         generator=Mix(make, reached),
-        final_generator=each_thread(limit(2, last_reads)),
+        final_generator=last_reads(reached, keys, uses_max),
         checkers=(Isolation(("strict-serializable",)), *promises(logged)),
         stimuli={"acked_sync_writes": 1},
         options=options,

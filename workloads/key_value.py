@@ -26,14 +26,18 @@ __all__ = ["INSISTING_MAX", "TIMEOUT_NS", "KeyValueClient", "KeyValueLine"]
 TIMEOUT_NS = 1_000_000_000
 """How long an operation waits for its answer."""
 
-INSISTING_MAX = 3
+INSISTING_MAX = 8
 """How often one that insists asks again."""
+
+PAUSE_NS = 500_000_000
+"""How long one that insists waits where all refuse."""
 
 
 class KeyValueLine:
     """The line of `process`, which reads at `node`."""
 
     def __init__(self, world: World, node: str, process: int, *, insists: bool = False) -> None:
+        self._world = world
         self._leader = LeaderLine(world, node)
         self._home = world.connect(node)
         self._client = f"p{process}"
@@ -86,9 +90,11 @@ class KeyValueLine:
             reply = await self._leader.ask(Request(kind, body), TIMEOUT_NS)
             if reply.status == "ok":
                 return self._answered(operation, reply, self._leader.node)
-            doubt = doubt or not reply.definite
-            if not doubt:
+            if reply.definite and not doubt:
                 break
+            if reply.definite:
+                await self._world.sleep(PAUSE_NS)  # Nobody leads, and nobody had to be waited for.
+            doubt = True
         return _not_done(operation, reply, self._leader.node, "info" if doubt else "fail"), None
 
     async def _look(self, operation: Operation, request: Request) -> tuple[Operation, Any]:

@@ -1,4 +1,4 @@
-"""What the workloads of transactions share: their client, and how long lists of micro-operations are drawn.
+"""What the workloads of transactions share: their client, how transactions are drawn, which keys are in use, the last reads.
 
 Operations: ``txn`` [[f, key, value] ...], completed with what its reads saw; f is ``r``, ``w`` or ``append`` (Elle's words), keys
 are numbers. A transaction that only reads is asked of the process's own node, any other of the leader.
@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from harness.generator import RandomSource
+from harness.generator import Generator, Generatorish, RandomSource, each_thread, limit
 from harness.operation import Operation
 from workloads.key_value import KeyValueClient, KeyValueLine
+from workloads.mix import Reached
 from workloads.promises import logged_transaction
 
-__all__ = ["TransactionClient", "draw_transaction", "logged"]
+__all__ = ["TransactionClient", "draw_transaction", "first_key", "last_reads", "logged"]
 
 
 def _asked(operations: list[list[Any]]) -> list[list[Any]]:
@@ -68,3 +69,19 @@ def draw_transaction(
             operations.append([write, key, number])
             number += 1
     return operations
+
+
+def first_key(number: int, keys: int, uses_max: int) -> int:
+    """Return the first of the `keys` keys in use when `number` is the next one: all are given up after `uses_max` each."""
+    return number // (keys * uses_max) * keys
+
+
+def last_reads(reached: Reached, keys: int, uses_max: int) -> Generator:
+    """Return the generator of every process's last two transactions: they read the keys in use and those before them."""
+
+    def read() -> Generatorish:
+        last = first_key(reached.number, keys, uses_max)
+        names = range(max(0, last - keys), last + keys)
+        return {"f": "txn", "value": [["r", key, None] for key in names]}
+
+    return each_thread(limit(2, read))
