@@ -179,10 +179,15 @@ class Stopped(_Fact, frozen=True, tag="stopped"):
 
 
 class Fault(_Fact, frozen=True, tag="fault"):
-    """The world did something to a node or a link: `action` as `nemesis` names it, `target` in words."""
+    """The world did something to a node or a link: `action` as `nemesis` names it, `target` in words.
+
+    ``dropped`` tells what faults of the network came to: `amount` packets (in simulation: messages) of `target` (``links``,
+    ``clients``) were dropped since it was told last.
+    """
 
     action: str
     target: str
+    amount: int = 0
 
 
 Event = (

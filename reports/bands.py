@@ -57,8 +57,13 @@ _CLOSERS: Final = {
     "heal-disk": "disk",
     "disk-heal": "disk",
     "reset-clocks": "clock",
+    "clock-right": "clock",
 }
-"""Actions that end bands: the kind they end. `resume` and `start` end those of their target only."""
+"""Actions that end bands: the kind they end. Those in `_OF_TARGET` end the bands of their target only."""
+
+_OF_TARGET: Final = frozenset({"resume", "start", "clock-right"})
+_NO_BAND: Final = frozenset({"dropped"})
+"""Counts of what a fault came to: the fault itself has a band."""
 
 
 class Band(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,9 +105,11 @@ class _Board:
     def act(self, at_ns: int, action: str, target: str) -> None:
         """Take an action of the world or of the nemesis by its name."""
         name = action.replace("_", "-")
+        if name in _NO_BAND:
+            return
         if name in _CLOSERS or name.startswith("stop-"):
             kind = _CLOSERS.get(name) or _kind(name.removeprefix("stop-"))
-            self.close(at_ns, kind, target if name in {"resume", "start"} else "")
+            self.close(at_ns, kind, target if name in _OF_TARGET else "")
             return
         kind = _kind(name)
         if kind in {"processes", "network", "disk", "clock"}:

@@ -166,5 +166,7 @@ _PHRASES: Final[dict[type, Callable[[Any], str]]] = {
         f"claimed {event.durable_id} durable below {event.path}, but: {event.missing}"
     ),
     Stopped: _stopped,
-    Fault: lambda event: f"fault: {event.action} {event.target}".rstrip(),
+    Fault: lambda event: " ".join(
+        ["fault:", event.action, *([str(event.amount)] if event.amount else []), event.target]
+    ).rstrip(),
 }

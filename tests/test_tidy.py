@@ -43,6 +43,7 @@ EDGES = {
     "cluster/worlds/docker/": "containers, the daemon, programs that build images",
     "cluster/worlds/host/clock_library.py": "builds the library; tells it when a drift began",
     "cluster/worlds/host/files.py": "real files",
+    "cluster/worlds/host/limits.py": "limits of real processes and disks",
     "cluster/worlds/host/packet_queue.py": "starts the daemon that holds packets",
     "cluster/worlds/host/packet_queue_daemon.py": "packets of the kernel, in real time",
     "cluster/worlds/host/programs.py": "runs programs of the host",

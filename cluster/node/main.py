@@ -97,6 +97,7 @@ async def _run(config: ProcessConfig, parts: Parts) -> None:
         orders=config.orders,
         below=secrets.randbelow,
         now_ns=server.now_ns(),
+        wall_ns=time.time_ns,
     )
     gc.freeze()
     try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cluster.machine.parts import Parts
+from cluster.node.clock import Stamps
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import NodeProbe, Strike
 from cluster.node.replica import Outbox, Replica
@@ -32,11 +33,12 @@ class Node:
         replicas: dict[int, Replica],
         outbox: Outbox,
         release: Callable[[], None],
+        stamps: Stamps,
     ) -> None:
         self.config = config
         self.replicas = replicas
         self._release = release
-        self._serving = Serving(config, replicas, outbox)
+        self._serving = Serving(config, replicas, outbox, stamps)
 
     @classmethod
     def open(
@@ -51,11 +53,12 @@ class Node:
         orders: Sequence[CrashOrder],
         below: Callable[[int], int],
         now_ns: int,
+        wall_ns: Callable[[], int],
     ) -> Node:
         """Open every group and replay what is committed.
 
         `strike` is what an armed crash point does, `sink` receives the trace (None: no trace), `orders` are armed before
-        recovery begins, `below(n)` draws election timeouts. Raises LockHeld (another process runs on this directory), NodeHalted (exit code 78), LogDamaged,
+        recovery begins, `below(n)` draws election timeouts, `wall_ns` reads the wall clock (nothing is decided by it). Raises LockHeld (another process runs on this directory), NodeHalted (exit code 78), LogDamaged,
         StoreRefused, SnapshotCorrupt and UnsupportedStoreForWriterRegistry (refused to start; nothing was changed).
         """
         lock = disk.lock("LOCK")
@@ -88,7 +91,7 @@ class Node:
                 replica.abandon()
             lock.release()
             raise
-        return cls(config, replicas, outbox, lock.release)
+        return cls(config, replicas, outbox, lock.release, Stamps(wall_ns))
 
     def receive(self, group: int, message: Message, now_ns: int) -> None:
         """Take a peer's message for one group; messages for groups this node does not have are dropped."""

@@ -18,6 +18,7 @@ from cluster.machine.admin_gate import AdminCaller, answer_admin
 from cluster.machine.entries import encode_entry, encode_registration_payload
 from cluster.machine.kv_requests import encode_kv, kv_request, micro_operations, only_looks
 from cluster.machine.leader_check import RegistrationRefused
+from cluster.node.clock import Stamps
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import UnknownCrashPoint, check_order
 from cluster.node.queries import Query
@@ -46,10 +47,17 @@ _Call = Callable[["Replica", int, dict[str, Any], int], Reply | None]
 class Serving:
     """Serves requests on the replicas of one node."""
 
-    def __init__(self, config: NodeConfig, replicas: Mapping[int, Replica], outbox: Outbox) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        replicas: Mapping[int, Replica],
+        outbox: Outbox,
+        stamps: Stamps,
+    ) -> None:
         self._config = config
         self._replicas = replicas
         self._outbox = outbox
+        self._stamps = stamps
         self._calls: dict[str, _Call] = {
             "kv": self._kv,
             "get": self._get,
@@ -161,6 +169,8 @@ class Serving:
         return ok(
             {
                 "node": self._config.name,
+                "incarnation": self._config.incarnation,
+                **msgspec.structs.asdict(self._stamps.take()),
                 "role": raft.role,
                 "term": raft.term,
                 "leader": raft.leader,

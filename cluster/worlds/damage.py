@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.tape import Stream
-from cluster.worlds.world import FileDamage
+from cluster.worlds.world import FileDamage, World
 
-__all__ = ["DamageImpossible", "Damager", "Tree"]
+__all__ = ["DamageImpossible", "Damager", "Tree", "must_be_down"]
 
 
 class DamageImpossible(WorldFailed):
@@ -126,6 +126,17 @@ class Damager:
                 }
         there = ", ".join(list(sizes)[:10]) or "nothing"
         raise DamageImpossible(f"no file matches {pattern!r}; there is {there}")
+
+
+def must_be_down(world: World, node: str, damage: FileDamage) -> list[str]:
+    """Return the nodes whose disks `damage` of `node` hits. Raises WorldFailed when one runs, or is not there."""
+    hit = [node, damage.other] if damage.kind == "swap" else [node]
+    for name in hit:
+        if name not in world.nodes:
+            raise WorldFailed(f"there is no node {name!r} whose disk could be exchanged")
+        if world.running(name):
+            raise WorldFailed(f"{name} runs: kill it before its files are damaged")
+    return hit
 
 
 def _locate(sizes: dict[str, int], bit: int) -> tuple[str, int, int]:

@@ -27,6 +27,7 @@ __all__ = [
     "DiskFaults",
     "FileDamage",
     "FileFaults",
+    "FileLimits",
     "Limits",
     "LinkFault",
     "LinkFaults",
@@ -248,6 +249,13 @@ class ResourceFaults(Protocol):
 
     async def limit(self, node: str, limits: Limits) -> None:
         """Let the node have no more than this from now on."""
+
+
+class FileLimits(Protocol):
+    """What a world with the capability ``limit-files`` can do besides. Dies with the nodes."""
+
+    async def limit_files(self, node: str, open_files: int) -> None:
+        """Let the node have no more open files than this from now on; 0: as many as there may be. What is open stays open."""
 
 
 class SpareNodes(Protocol):

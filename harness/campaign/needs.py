@@ -15,9 +15,10 @@ __all__ = ["CAPABILITIES", "WorldCannot", "check_needs"]
 _PROCESSES = frozenset({"kill", "power", "pause", "cut", "crash-points", "inspect", "disk-dump"})
 
 CAPABILITIES: dict[str, frozenset[str]] = {
-    "sim": _PROCESSES | {"link-faults", "clock-rate", "disk-faults"},
-    "local": _PROCESSES,
-    "docker": _PROCESSES | {"cut-clients", "link-faults"},
+    "sim": _PROCESSES
+    | {"link-faults", "clock-rate", "disk-faults", "cut-clients", "file-faults", "realtime"},
+    "local": _PROCESSES | {"clock-rate", "file-faults", "limit-files", "realtime"},
+    "docker": _PROCESSES | {"clock-rate", "cut-clients", "link-faults"},
 }
 """World -> what it can do, known without starting it; each world states the same of itself once it is up."""
 

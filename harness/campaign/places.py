@@ -64,7 +64,7 @@ def prepared_image(say: Say) -> str:
 
 
 def _local(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWorld:
-    options = LocalOptions(**surroundings)
+    options = LocalOptions(wall_clocks="realtime" in plan.needs, **surroundings)
     return LocalWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)
 
 

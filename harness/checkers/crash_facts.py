@@ -59,7 +59,11 @@ class CrashFacts:
             elif isinstance(event, Halted):
                 counts["halts"] += 1
             elif isinstance(event, Fault):
-                faults[event.action] += 1
+                if event.action == "dropped":
+                    counts["packets_dropped"] += event.amount
+                else:
+                    faults[event.action] += 1
+                counts["links_cut"] += len(event.target.split()) * (event.action == "cut")
         facts: dict[str, Any] = dict(counts)
         facts["crash_points_hit"] = dict(sorted(points.items()))
         facts["faults"] = dict(sorted(faults.items()))
@@ -72,6 +76,8 @@ _FACTS = (
     "halts",
     "installs",
     "leader_changes",
+    "links_cut",
+    "packets_dropped",
     "restarts",
     "restores",
     "snapshots",

@@ -50,7 +50,9 @@ _ABOUT_THE_ENTRY = frozenset(
 """Halts that no broken disk excuses: they say that the entry is wrong."""
 
 
-_DISK_FAULTS = frozenset({"disk-eio", "disk-full"})
+_DISK_FAULTS = frozenset(
+    {"disk-eio", "disk-flip", "disk-full", "disk-stale", "disk-swap", "disk-truncate", "disk-wipe"}
+)
 """Actions of the world after which a correct node may fail; a slow disk, or a mended one, is no excuse."""
 
 DISK_HEALED = "disk-heal"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.node.clock import NodeClock
+from cluster.node.clock import NodeClock, WallClock
 from cluster.storage.disk import Disk
 from cluster.storage.real_disk import RealDisk
 from cluster.storage.sim_disk import SimDisk
@@ -64,7 +64,7 @@ class Subject:
 
 
 def simulated(_: Path) -> Subject:
-    place = Place("n1", 0, SimDisk(), NodeClock())
+    place = Place("n1", 0, SimDisk(), NodeClock(), WallClock(0))
     return Subject(lambda: place.disk, SimTree(place))
 
 
@@ -164,7 +164,7 @@ def test_what_is_not_there_is_no_damage(subject: Subject) -> None:
 
 def test_damage_outlives_a_power_loss_of_a_simulated_disk() -> None:
     """Damage is done to the medium, even while the node's own accesses fail: nothing un-synced is left to be undone."""
-    place = Place("n1", 0, SimDisk(fsync_ns=5), NodeClock())
+    place = Place("n1", 0, SimDisk(fsync_ns=5), NodeClock(), WallClock(0))
     subject = Subject(lambda: place.disk, SimTree(place))
     place.disk.faults.fail_fsync("")
     elapsed_ns = place.disk.elapsed_ns

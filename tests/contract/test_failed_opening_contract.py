@@ -89,6 +89,7 @@ def open_node(disk: Any, groups: int, **changes: Any) -> Node:
         orders=(),
         below=lambda bound: bound // 2,
         now_ns=0,
+        wall_ns=lambda: 0,
     )
 
 

@@ -83,6 +83,7 @@ class Lab:
             orders=orders,
             below=lambda bound: bound // 2,
             now_ns=self.now_ns,
+            wall_ns=lambda: self.now_ns,
         )
         return self.node
 

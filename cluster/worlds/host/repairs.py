@@ -152,9 +152,16 @@ def _restore_file(change: Change, here: Here) -> None:  # noqa: ARG001 - one sha
             raise WorldFailed(f"{path}: cannot write {change.before!r} back: {error}") from error
 
 
+def _unmount(change: Change, here: Here) -> None:
+    """Take a mount away, in use or not; one that is not there needs nothing."""
+    if os.path.ismount(change.name):
+        here(["umount", "--lazy", change.name])
+
+
 _UNDO: dict[str, Callable[[Change, Here], None]] = {
     "iptables-chain": _remove_chain,
     "kernel-file": _restore_file,
+    "mount": _unmount,
     "nft-table": _remove_table,
     "queue": _remove_queue,
 }

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import cluster
@@ -22,8 +23,10 @@ class NodeProcess:
     Implements `cluster.worlds.real.host.Life`.
     """
 
-    def __init__(self, config: Path, log: Path, ended: Ended) -> None:
-        """Start it in the folder of `config`, what it says going to `log`."""
+    def __init__(
+        self, config: Path, log: Path, ended: Ended, environment: Mapping[str, str]
+    ) -> None:
+        """Start it in the folder of `config`, what it says going to `log`; `environment` is added to ours."""
         self.exit_code: int | None = None
         self._ended = ended
         root = str(Path(cluster.__file__).parent.parent)
@@ -35,7 +38,11 @@ class NodeProcess:
                 stdout=output,
                 stderr=output,
                 cwd=config.parent,
-                env={**os.environ, "PYTHONPATH": f"{root}:{inherited}" if inherited else root},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": f"{root}:{inherited}" if inherited else root,
+                    **environment,
+                },
                 process_group=0,
             )
         self.pid = self._popen.pid

@@ -17,6 +17,7 @@ from cluster.worlds.local.leftovers import ProcessList, end_leftovers, lists_dir
 from cluster.worlds.local.mounted import MountedDisks
 from cluster.worlds.local.ports import HeldPorts
 from cluster.worlds.local.process import NodeProcess
+from cluster.worlds.local.wall_clocks import WallClocks
 from cluster.worlds.real.host import Ended, Host
 
 __all__ = ["LocalSite"]
@@ -25,9 +26,10 @@ __all__ = ["LocalSite"]
 class LocalSite:
     """Implements `Site`: held ports, and a list of processes for the next run should this one be killed."""
 
-    def __init__(self, disks: MountedDisks | None) -> None:
-        """`disks`: mounted ones that lose power by themselves; None: plain folders."""
+    def __init__(self, disks: MountedDisks | None, clocks: WallClocks | None) -> None:
+        """`disks`: mounted ones that lose power by themselves; None: plain folders. `clocks`: wall clocks that can be set."""
         self._disks = disks
+        self._clocks = clocks
         self._ports: HeldPorts | None = None
         self._list: ProcessList | None = None
         self._hosts: dict[str, _LocalHost] = {}
@@ -42,16 +44,21 @@ class LocalSite:
             (folder / "data").mkdir()
         if self._disks is not None:
             await self._disks.open(folders)
+        if self._clocks is not None:
+            self._clocks.open(folders)
         for name, folder in folders.items():
             disk = None if self._disks is None else self._disks.of(name)
             address = self._ports.addresses[name]
-            self._hosts[name] = _LocalHost(folder, address, self._list, disk)
+            environment = {} if self._clocks is None else self._clocks.environment(name)
+            self._hosts[name] = _LocalHost(folder, address, self._list, disk, environment)
         return self._hosts
 
     def close(self) -> None:
         """See `Site`."""
         for host in self._hosts.values():
             host.destroy()
+        if self._clocks is not None:
+            self._clocks.close()
         if self._disks is not None:
             self._disks.close()
         if self._list is not None:
@@ -62,7 +69,12 @@ class LocalSite:
 
 class _LocalHost:
     def __init__(
-        self, folder: Path, address: Address, processes: ProcessList, disk: PowerDisk | None
+        self,
+        folder: Path,
+        address: Address,
+        processes: ProcessList,
+        disk: PowerDisk | None,
+        environment: Mapping[str, str],
     ) -> None:
         self.address = address
         self.home = str(folder)
@@ -70,6 +82,7 @@ class _LocalHost:
         self._folder = folder
         self._processes = processes
         self._disk = disk
+        self._environment = environment
         self._process: NodeProcess | None = None
 
     async def start(self, config: ProcessConfig, ended: Ended) -> NodeProcess:
@@ -84,7 +97,7 @@ class _LocalHost:
             self._processes.remove(process.pid)
             ended(exit_code, ended_ns)
 
-        process = NodeProcess(file, self._folder / "node.log", gone)
+        process = NodeProcess(file, self._folder / "node.log", gone, self._environment)
         self._process = process
         self._processes.add(process.pid, str(file))
         return process

@@ -1,6 +1,7 @@
 """Clients of a simulated cluster: their lines, and the way of a request and its reply.
 
-A client's network is its own: requests may be late, and are lost only with the node that took them.
+A client's network is its own: requests may be late, and are lost only with the node that took them, or where clients are
+cut off.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cluster.worlds.sim.place import Place
 from cluster.worlds.sim.recorder import Recorder
 from cluster.worlds.sim.scheduler import Scheduler
 
-__all__ = ["Clients", "SimConnection"]
+__all__ = ["CLIENT", "Clients", "SimConnection"]
 
 CLIENT = "client"
 
@@ -56,6 +57,9 @@ class Clients:
 
     def _deliver(self, place: Place, number: int, request: Request, future: Future[Reply]) -> None:
         node = place.node
+        if self._network.cuts and (CLIENT, place.name) in self._network.cuts:
+            self._network.dropped += 1
+            return
         if node is None:
             self._send(place, future, refused("Unavailable", f"{place.name} is down"))
             return

@@ -64,6 +64,8 @@ class Network:
         self.model = model
         self.cuts: frozenset[tuple[str, str]] = frozenset()
         """Messages from first to second of each pair are dropped, those under way too."""
+        self.dropped = 0
+        """Messages dropped by cuts or lost; whoever tells of them sets it back."""
         self._tape = tape
         self._links: dict[tuple[str, str], _Link] = {}
         """Made at the first message: the streams of the tape begin with their first draw."""
@@ -86,6 +88,7 @@ class Network:
         """Return the times at which a message sent now arrives: none (lost), one, or two (duplicated)."""
         pair = (source, target)
         if pair in self.cuts:
+            self.dropped += 1
             return ()
         link = self._links.get(pair) or self._link(source, target)
         if link.fateful:
@@ -93,6 +96,7 @@ class Network:
                 link.fate = self._tape.stream(f"network.fate/{link.name}")
             fate = link.fate.below(FRACTION_STEPS)
             if fate < link.drops_below:
+                self.dropped += 1
                 return ()
             if fate >= link.twice_from:
                 return (self._arrival(link, now_ns), self._arrival(link, now_ns))

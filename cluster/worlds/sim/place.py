@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cluster.node.clock import NodeClock
+from cluster.node.clock import NodeClock, WallClock
 from cluster.node.node import Node
 from cluster.node.requests import CrashOrder, Reply
 from cluster.storage.sim_disk import SimDisk
@@ -17,7 +17,7 @@ NEVER_NS = 1 << 63
 
 
 class Place:
-    """See the module. Disk and clock outlive the node's incarnations; `node` is None while it is down."""
+    """See the module. Disk and clocks outlive the node's incarnations; `node` is None while it is down."""
 
     __slots__ = (
         "busy_until_ns",
@@ -36,13 +36,17 @@ class Place:
         "waiting",
         "wake_at_ns",
         "wake_local_ns",
+        "wall",
     )
 
-    def __init__(self, name: str, number: int, disk: SimDisk, clock: NodeClock) -> None:
+    def __init__(
+        self, name: str, number: int, disk: SimDisk, clock: NodeClock, wall: WallClock
+    ) -> None:
         self.name = name
         self.number = number
         self.disk = disk
         self.clock = clock
+        self.wall = wall
         self.node: Node | None = None
         self.incarnation = 0
         self.changes: dict[str, Any] = {}

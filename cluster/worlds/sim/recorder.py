@@ -53,10 +53,11 @@ class Recorder:
         for observe in self._observers:
             observe(event)
 
-    def fault(self, action: str, target: str) -> None:
-        """The world did `action` to a node, or to links in words."""
+    def fault(self, action: str, target: str, amount: int = 0) -> None:
+        """The world did `action` to a node, or to links in words; see `Fault`."""
         node = target if target in self._places else ""
-        self.record(Fault(node=node, incarnation=0, action=action, target=target))
+        fault = Fault(node=node, incarnation=0, action=action, target=target, amount=amount)
+        self.record(fault)
 
     def delivered(self, place: Place, what: int) -> None:
         """A message (`what`: its term) or request (its number) arrives: part of the fingerprint, not of the trace."""

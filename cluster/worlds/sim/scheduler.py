@@ -37,7 +37,10 @@ class Scheduler:
     def deliver(self, place: Place, group: int, message: Message) -> None:
         """A message arrived."""
         cuts = self._network.cuts
-        if place.node is None or (cuts and (message.sender, place.name) in cuts):
+        if place.node is None:
+            return
+        if cuts and (message.sender, place.name) in cuts:
+            self._network.dropped += 1
             return
         if (place.paused or place.busy_until_ns > self._kernel.now_ns) and self.held(
             place, self.deliver, place, group, message

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cluster.machine.parts import Parts
-from cluster.node.clock import NodeClock
+from cluster.node.clock import NodeClock, WallClock
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import check_order
 from cluster.node.dump import dump_disk
@@ -23,18 +23,22 @@ from cluster.probe import Crash
 from cluster.raft.messages import Message
 from cluster.storage.sim_disk import SimDisk
 from cluster.trace import Armed, Event
-from cluster.worlds.sim.clients import Clients, SimConnection
+from cluster.worlds.damage import Damager, must_be_down
+from cluster.worlds.sim.clients import CLIENT, Clients, SimConnection
+from cluster.worlds.sim.files import SimTree
 from cluster.worlds.sim.kernel import Future, Kernel, SimMailbox
 from cluster.worlds.sim.network import LinkModel, Network
 from cluster.worlds.sim.place import Place
 from cluster.worlds.sim.recorder import Recorder
 from cluster.worlds.sim.scheduler import Scheduler
 from cluster.worlds.tape import Tape
-from cluster.worlds.world import DiskFault, LinkFault
+from cluster.worlds.world import DiskFault, FileDamage, LinkFault
 
 __all__ = ["SimOptions", "SimWorld"]
 
 _MS = 1_000_000
+EPOCH_NS = 1_577_836_800_000_000_000
+"""What a right wall clock says when a run begins: the first moment of 2020."""
 
 
 class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +92,8 @@ class SimWorld:
     name = "sim"
     capabilities = frozenset(
         {"kill", "power", "pause", "cut", "link-faults", "clock-rate", "disk-faults",
-         "crash-points", "inspect", "disk-dump", "simulated-time"}
+         "crash-points", "inspect", "disk-dump", "simulated-time",
+         "cut-clients", "file-faults", "realtime"}
     )  # fmt: skip
 
     def __init__(
@@ -116,12 +121,14 @@ class SimWorld:
                 number,
                 SimDisk(fsync_ns=options.fsync_ns, write_ns=options.write_ns),
                 NodeClock(drift_ppm=drift.between(-ppm, ppm)),
+                WallClock(EPOCH_NS),
             )
             for number, name in enumerate(self.nodes)
         }
         self._recorder = Recorder(self.kernel, self._places, observers)
-        lines = Network(options.client_link, tape)
-        self._clients = Clients(self.kernel, lines, self._places, self._recorder)
+        self._damagers = {name: Damager(SimTree(place)) for name, place in self._places.items()}
+        self._lines = Network(options.client_link, tape)
+        self._clients = Clients(self.kernel, self._lines, self._places, self._recorder)
         self._scheduler = Scheduler(self.kernel, self.network, self._recorder, self._clients.lost)
         self._clients.scheduler = self._scheduler
 
@@ -200,6 +207,7 @@ class SimWorld:
             orders=place.take_orders(),
             below=self.tape.stream(f"election/{place.name}").below,
             now_ns=local_ns,
+            wall_ns=lambda: place.wall.read_ns(self.kernel.now_ns + place.disk.elapsed_ns),
         )
 
     async def kill(self, node: str) -> None:
@@ -248,8 +256,12 @@ class SimWorld:
         self._recorder.fault("cut", " ".join(f"{source}>{target}" for source, target in links))
 
     async def heal(self) -> None:
-        """See `World`."""
-        self.network.heal()
+        """See `World`. What was dropped since the last time is told first."""
+        for what, network in (("links", self.network), ("clients", self._lines)):
+            dropped, network.dropped = network.dropped, 0
+            if dropped:
+                self._recorder.fault("dropped", what, dropped)
+            network.heal()
         self._recorder.fault("heal", "")
 
     async def arm(self, node: str, order: CrashOrder) -> None:
@@ -284,7 +296,7 @@ class SimWorld:
         common = self._options.link
         model = LinkModel(
             delay_min_ns=common.delay_min_ns + fault.delay_ns,
-            delay_max_ns=common.delay_max_ns + 2 * fault.delay_ns,
+            delay_max_ns=common.delay_max_ns + 2 * fault.delay_ns + fault.jitter_ns,
             loss=fault.loss,
             duplication=fault.duplication,
         )
@@ -292,12 +304,36 @@ class SimWorld:
             self.network.set_link(source, target, model)
         self._recorder.fault("degrade", " ".join(f"{source}>{target}" for source, target in links))
 
+    async def cut_clients(self, nodes: Sequence[str]) -> None:
+        """See `cluster.worlds.world.ClientFaults`."""
+        self._lines.cut([link for node in nodes for link in ((CLIENT, node), (node, CLIENT))])
+        self._recorder.fault("cut-clients", " ".join(nodes))
+
     async def clock_rate(self, node: str, drift_ppm: int) -> None:
         """See `cluster.worlds.world.ClockFaults`."""
         place = self._places[node]
         place.clock.set_drift(drift_ppm, self.kernel.now_ns)
         self._scheduler.clock_changed(place)
         self._recorder.fault("clock-rate", node)
+
+    async def set_realtime(self, node: str, offset_ns: int, drift_ppm: int) -> None:
+        """See `cluster.worlds.world.RealtimeFaults`."""
+        self._places[node].wall.set(offset_ns, drift_ppm, self.kernel.now_ns)
+        self._recorder.fault("clock-set" if offset_ns or drift_ppm else "clock-right", node)
+
+    async def damage(self, node: str, damage: FileDamage) -> dict[str, Any]:
+        """See `cluster.worlds.world.FileFaults`."""
+        hit = must_be_down(self, node, damage)
+        if damage.kind == "swap":
+            first, second = (self._places[name] for name in hit)
+            first.disk, second.disk = second.disk, first.disk
+            done: dict[str, Any] = {"kind": "swap", "nodes": hit}
+        else:
+            done = self._damagers[node].damage(damage)
+        if damage.kind != "keep":
+            for name in hit:
+                self._recorder.fault(f"disk-{damage.kind}", name)
+        return done
 
     async def disk_fault(self, node: str, fault: DiskFault) -> None:
         """See `World`."""

@@ -1,0 +1,121 @@
+"""What a process or a group of processes may use at most: processor, memory, open files, and room on a disk.
+
+Groups are cgroups of either version: which file holds which limit, and in which words, is a table; the edge writes them and
+records what they held. Open files are a limit of one process (prlimit(2)), which dies with it. A small disk is a tmpfs of a
+given size, whose data do not outlive it: room is all it is for.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+from cluster.worlds.errors import WorldFailed
+from cluster.worlds.host.programs import Here
+from cluster.worlds.host.repairs import Change, ChangeLog
+from cluster.worlds.world import Limits
+
+__all__ = ["GroupLimits", "SmallDisk", "group_files", "limit_open_files"]
+
+_PERIOD_US = 100_000
+_NO_LIMIT = {1: "-1", 2: "max"}
+
+
+def limit_open_files(pid: int, count: int) -> None:
+    """Let process `pid` have no more than `count` open files; 0: as many as it may. Raises WorldFailed.
+
+    What is open stays open. The hard limit is left, so that root is not needed to undo it.
+    """
+    try:
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        soft = min(count, hard) if count and hard != resource.RLIM_INFINITY else count or hard
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    except ProcessLookupError:
+        return
+    except (OSError, ValueError) as error:
+        raise WorldFailed(f"process {pid} cannot be given {count} open files: {error}") from error
+
+
+def group_files(version: int, limits: Limits) -> dict[str, str]:
+    """Return the files of a cgroup, by their path below its mount's controller, and what each must hold for `limits`."""
+    quota_us = limits.cpu_percent * _PERIOD_US // 100
+    no_limit = _NO_LIMIT[version]
+    memory = str(limits.memory_bytes or no_limit)
+    if version == 1:
+        return {
+            "cpu/cpu.cfs_quota_us": str(quota_us or no_limit),
+            "memory/memory.limit_in_bytes": memory,
+        }
+    return {"cpu.max": f"{quota_us or no_limit} {_PERIOD_US}", "memory.max": memory}
+
+
+class GroupLimits:
+    """The limits of one cgroup: `group` is its path below the root of the hierarchy, such as ``docker/4f1b...``."""
+
+    def __init__(
+        self, group: str, changes: ChangeLog, *, root: Path = Path("/sys/fs/cgroup")
+    ) -> None:
+        self._changes = changes
+        self._version = 2 if (root / "cgroup.controllers").exists() else 1
+        self._root = root
+        self._group = group
+        self._made: dict[Path, Change] = {}
+
+    def apply(self, limits: Limits) -> None:
+        """Let the group have no more than this from now on; `Limits()` puts back what was. Raises WorldFailed.
+
+        Of `limits` only `cpu_percent` (of one processor) and `memory_bytes` are a group's.
+        """
+        wanted = group_files(self._version, limits)
+        free = group_files(self._version, Limits())
+        for name, text in wanted.items():
+            path = self._path(name)
+            if text == free[name]:
+                change = self._made.pop(path, None)
+                if change is not None:
+                    self._changes.undo(change)
+                continue
+            try:
+                change = self._made.get(path) or Change(
+                    "kernel-file", str(path), before=path.read_text().strip()
+                )
+                self._changes.open(change)
+                self._made[path] = change
+                path.write_text(text)
+            except OSError as error:
+                raise WorldFailed(f"{path} does not take {text!r}: {error}") from error
+
+    def _path(self, name: str) -> Path:
+        controller, _, file = name.rpartition("/")
+        return self._root / controller / self._group / file
+
+
+class SmallDisk:
+    """A directory with room for so many bytes and no more: a tmpfs mounted there. Needs root."""
+
+    def __init__(self, directory: Path, changes: ChangeLog) -> None:
+        self._directory = directory
+        self._change = Change("mount", str(directory))
+        self._changes = changes
+
+    def mount(self, size_bytes: int) -> None:
+        """Mount it over `directory`, which is made when missing; what lay there is hidden until `unmount`."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._changes.open(self._change)
+        Here()(
+            ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "reprise", str(self._directory)]
+        )
+
+    def resize(self, size_bytes: int) -> None:
+        """Give it more room, or less: never less than is used, the kernel sees to that. Raises WorldFailed."""
+        Here()(["mount", "-o", f"remount,size={size_bytes}", str(self._directory)])
+
+    def free_bytes(self) -> int:
+        """How much more fits."""
+        found = os.statvfs(self._directory)
+        return found.f_bavail * found.f_frsize
+
+    def unmount(self) -> None:
+        """Take it away, with what it holds; a second call does nothing."""
+        self._changes.undo(self._change)
