@@ -49,7 +49,7 @@ def node_image(client: DockerClient, base: str, say: Callable[[str], None]) -> s
     tag = _tag(client, base, "Dockerfile")
     say(f"building {tag}")
     with tempfile.TemporaryDirectory(prefix="reprise-image-") as scratch:
-        make_wheels(Path(scratch) / "wheels", _python_of(client, base))
+        make_wheels(Path(scratch), _python_of(client, base))
         _build(client, Path(scratch), "Dockerfile", base, tag)
     client.images.get(tag).tag(NAME, "latest")
     _remove_old(client, tag)

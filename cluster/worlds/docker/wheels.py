@@ -46,15 +46,36 @@ def pins() -> list[str]:
 
 
 def make_wheels(directory: Path, python: ImagePython) -> None:
-    """Put the wheels for `python` into `directory`. Raises WorldFailed with pip's words."""
+    """Put wheels for `python` into the folders ``program`` and ``dependencies`` of `directory`. Raises WorldFailed with pip's words."""
     with tempfile.TemporaryDirectory(prefix="reprise-pip-") as scratch:
         pip = _pip(Path(scratch))
         target = ["--quiet", "--disable-pip-version-check"]
-        _run([*pip, "wheel", *target, "--no-deps", "--wheel-dir", str(directory), str(IMAGE)])
+        _run(
+            [
+                *pip,
+                "wheel",
+                *target,
+                "--no-deps",
+                "--wheel-dir",
+                str(directory / "program"),
+                str(IMAGE),
+            ]
+        )
         fitting = ["--only-binary=:all:", "--python-version", python.version]
         for tag in python.platforms():
             fitting += ["--platform", tag]
-        _run([*pip, "download", *target, "--no-deps", *fitting, "--dest", str(directory), *pins()])
+        _run(
+            [
+                *pip,
+                "download",
+                *target,
+                "--no-deps",
+                *fitting,
+                "--dest",
+                str(directory / "dependencies"),
+                *pins(),
+            ]
+        )
 
 
 def _pip(scratch: Path) -> list[str]:
