@@ -15,8 +15,16 @@ to its workload.
 | stack           | ``push`` x, ``pop`` -> x                                                                  |
 | counter         | ``add`` n, ``read`` -> n                                                                  |
 | mutex           | ``acquire``, ``release``                                                                  |
+| fenced-lock     | ``acquire`` -> token, ``release`` token, ``write`` [token, v]                              |
 | unique-ids      | ``generate`` -> x                                                                       |
 | bank            | ``transfer`` {from, to, amount}, ``read`` -> {account: balance}                            |
+| causal          | ``write`` v, ``read`` -> v, ``read-init`` -> v                                            |
+| precedence      | ``write`` v, ``read`` -> [v ...]                                                         |
+| sequential      | ``write`` k or ``add`` k, ``read`` k -> [k, [v ...]]                                       |
+| monotonic       | ``inc`` -> n or {k: n}, ``read`` -> the same                                             |
+| versions        | ``write`` -> n, ``read`` -> n                                                           |
+| long-fork       | ``txn`` (or ``read``, ``write``) [[w, k, v]] or [[r, k, v] ...]                              |
+| kafka           | ``send``, ``poll``, ``txn`` [[send, k, v] [poll] ...], ``assign`` and ``subscribe`` [k ...]    |
 | multi-register  | ``txn`` [[read, k, v] ...] or [[write, k, v] ...]                                         |
 | txn             | ``txn`` [[f, k, v] ...] -> the same with what was read                                  |
 """
@@ -63,8 +71,20 @@ CONVENTIONS: Final[dict[str, Convention]] = {
     "stack": {"push": _GIVEN, "pop": _TAKEN},
     "counter": {"add": _GIVEN, "read": _TAKEN},
     "mutex": {"acquire": _NEITHER, "release": _NEITHER},
+    "fenced-lock": {"acquire": _TAKEN, "release": _GIVEN, "write": _GIVEN},
     "unique-ids": {"generate": _TAKEN},
     "bank": {"transfer": _GIVEN, "read": _TAKEN},
+    "causal": {"write": _GIVEN, "read": _TAKEN, "read-init": _TAKEN},
+    "precedence": {"write": _GIVEN, "read": _TAKEN},
+    "sequential": {"write": _GIVEN, "add": _GIVEN, "read": _BOTH},
+    "monotonic": {"inc": _TAKEN, "read": _TAKEN},
+    "versions": {"write": _TAKEN, "read": _TAKEN},
+    "long-fork": {"txn": _BOTH, "read": _BOTH, "write": _BOTH},
+    "kafka": {
+        **dict.fromkeys(("send", "poll", "txn"), _BOTH),
+        **dict.fromkeys(("assign", "subscribe"), _GIVEN),
+        **dict.fromkeys(("crash", "debug-topic-partitions"), _NEITHER),
+    },
     "multi-register": {"txn": _BOTH},
     "txn": {"txn": _BOTH},
 }

@@ -11,26 +11,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from harness.checkers.bank import Bank
+from harness.checkers.causal.consistency import CausalConsistency
+from harness.checkers.causal.guarantees import GUARANTEES, SessionGuarantees
+from harness.checkers.causal.versions import SessionVersions
 from harness.checkers.checker import Checker, Run, Verdict, check_safely, merge_valid
+from harness.checkers.counter_bounds import CounterBounds
 from harness.checkers.evidence import EVIDENCE_MAX
+from harness.checkers.fenced_lock import FencedLock
 from harness.checkers.linearizable.search import Budget
+from harness.checkers.long_fork import LongFork
+from harness.checkers.monotonic import Monotonic
+from harness.checkers.paired import paired
+from harness.checkers.partitioned_log.checker import LogOrder
 from harness.checkers.set_full import SetFull
+from harness.checkers.subkey_order import SubkeyOrder
+from harness.checkers.total_queue import TotalQueue
 from harness.checkers.transactions.judge import judge as judge_transactions
 from harness.checkers.transactions.lattice import DEFAULT_MODEL, forbidden_by
 from harness.checkers.transactions.transactions import load as load_transactions
-from harness.columns import Columns, columns_of, pairs_of
+from harness.checkers.unique_ids import UniqueIds
+from harness.checkers.write_precedence import WritePrecedence
+from harness.columns import NEVER, Columns, Misfit, columns_of, pairs_of
 from harness.conventions import CONVENTIONS, Convention, independent
 from harness.errors import UserMistake
 from harness.formats.catalogue import FORMATS, load_columns, load_operations, refused_at
+from harness.forms import problem_with
 from harness.linearizable import linearizable
 from harness.operation import NEMESIS, Operation
-from harness.values import frozen
+from harness.values import frozen, thawed
 
 __all__ = ["JUDGES", "Judge", "Question"]
 
@@ -62,6 +77,7 @@ class Question:
         self.consistency_models = tuple(consistency_models)
         self.torn = ""
         """What was dropped behind the last whole operation, once the history is loaded."""
+        self.convention = convention
         known = CONVENTIONS[convention]
         self._convention = independent(known) if self.keyed else known
 
@@ -74,24 +90,22 @@ class Question:
     @cached_property
     def operations(self) -> list[Operation]:
         """The history as operations of clients, which pair and fit the convention. Raises HistoryDamaged."""
-        return self._operations(columns_of)
+        return [one for one in self._held(columns_of) if one.process != NEMESIS]
 
     @cached_property
     def transactions(self) -> list[Operation]:
-        """The same, where only pairs are looked at: whoever takes the values apart will find fault with them."""
-        return self._operations(pairs_of)
+        """All operations, of which only pairs are looked at: whoever takes the values apart will find fault with them."""
+        return self._held(pairs_of)
 
     def refusing(self) -> AbstractContextManager[None]:
         """Turns a `Misfit` inside the block into a HistoryDamaged that names the line."""
         return refused_at(self.path, self.format_name)
 
-    def _operations(
-        self, held: Callable[[list[Operation], Convention], Columns]
-    ) -> list[Operation]:
+    def _held(self, held: Callable[[list[Operation], Convention], Columns]) -> list[Operation]:
         found, self.torn = load_operations(self.path, self.format_name)
         with self.refusing():
             self.columns = held(found, self._convention)
-        return [one for one in found if one.process != NEMESIS]
+        return found
 
 
 class Judge(msgspec.Struct, frozen=True):
@@ -122,24 +136,69 @@ def _linearizable(convention: str, model: str) -> Callable[[Question], Verdict]:
     return ask
 
 
-def _each_key(checker: Checker) -> Callable[[Question], Verdict]:
-    """A checker of one object, asked about every key."""
+def _well_formed(question: Question) -> list[Operation]:
+    """The operations of `question`. Raises HistoryDamaged for a value of another form than its convention's."""
+    operations = question.operations
+    with question.refusing():
+        for row, one in enumerate(paired(operations)):
+            late, problem = problem_with(one, question.convention, keyed=question.keyed)
+            if problem:
+                events = question.columns.returned if late else question.columns.called
+                position = int(events[row] if events[row] < NEVER else question.columns.called[row])
+                raise Misfit(position, f"({one.f} of process {one.process}) {problem}")
+    return operations
+
+
+def _across_keys(make: Callable[..., Checker]) -> Callable[[Question], Verdict]:
+    """A checker to which the keys matter together; it is told whether there are any."""
 
     def ask(question: Question) -> Verdict:
-        histories = _by_key(question.operations) if question.keyed else [question.operations]
-        verdicts = [check_safely(checker, _run(history)) for history in histories]
-        facts: dict[str, Any] = {}
-        for verdict in verdicts:
-            for fact, count in verdict.facts.items():
-                facts[fact] = facts.get(fact, 0) + count
-        evidence = [finding for verdict in verdicts for finding in verdict.evidence]
-        valid = merge_valid([verdict.valid for verdict in verdicts])
-        return Verdict(valid=valid, facts=facts, evidence=evidence[:EVIDENCE_MAX])
+        history = _well_formed(question)
+        return check_safely(make(keyed=question.keyed), _run(history))
 
     return ask
 
 
-def _by_key(history: Sequence[Operation]) -> list[list[Operation]]:
+def _each_key(checker: Checker) -> Callable[[Question], Verdict]:
+    """A checker of one object, asked about every key."""
+
+    def ask(question: Question) -> Verdict:
+        history = _well_formed(question)
+        if not question.keyed:
+            return check_safely(checker, _run(history))
+        facts: dict[str, Any] = {}
+        evidence: list[dict[str, Any]] = []
+        valids = []
+        for key, of_key in _by_key(history).items():
+            verdict = check_safely(checker, _run(of_key))
+            valids.append(verdict.valid)
+            facts = {
+                name: _together(name, facts.get(name), told) for name, told in verdict.facts.items()
+            }
+            evidence += [
+                {**found, "key": thawed(key), "what": f"key {thawed(key)!r}: {found['what']}"}
+                for found in verdict.evidence
+                if verdict.valid is False
+            ]
+        return Verdict(valid=merge_valid(valids), facts=facts, evidence=evidence[:EVIDENCE_MAX])
+
+    return ask
+
+
+def _together(name: str, known: Any, told: Any) -> Any:
+    """One fact of all keys: counts add up, of times the longest counts."""
+    if known is None:
+        return told
+    if isinstance(told, dict):
+        return {
+            part: _together(name, known.get(part), told.get(part)) for part in {**known, **told}
+        }
+    if told is None:
+        return known
+    return max(known, told) if name.endswith("_ns") else known + told
+
+
+def _by_key(history: Sequence[Operation]) -> dict[Any, list[Operation]]:
     """The history of every key, with the key taken off; a completion has the key of its invocation."""
     found: dict[Any, list[Operation]] = {}
     keys: dict[int, Any] = {}
@@ -148,7 +207,7 @@ def _by_key(history: Sequence[Operation]) -> list[list[Operation]]:
             keys[one.process] = frozen(one.value[0])
         value = one.value[1] if isinstance(one.value, list) else None
         found.setdefault(keys[one.process], []).append(msgspec.structs.replace(one, value=value))
-    return list(found.values())
+    return found
 
 
 def _isolation(question: Question) -> Verdict:
@@ -161,7 +220,9 @@ def _isolation(question: Question) -> Verdict:
             f"{', '.join(models)} speaks of real time, and the format {question.format_name} "
             "does not say what came first"
         )
-    return judge_transactions(load_transactions(question.transactions), models)
+    with question.refusing():
+        transactions = load_transactions(question.transactions)
+    return judge_transactions(transactions, models)
 
 
 JUDGES: Final[dict[str, Judge]] = {
@@ -188,6 +249,44 @@ JUDGES: Final[dict[str, Judge]] = {
     ),
     "mutex": Judge("mutex", "linearizable locks", _linearizable("mutex", "mutex")),
     "set-full": Judge("set", "every acknowledged element stays", _each_key(SetFull())),
+    "total-queue": Judge("queue", "what goes in comes out", _each_key(TotalQueue())),
+    "unique-ids": Judge("unique-ids", "no identifier twice", _each_key(UniqueIds())),
+    "counter-bounds": Judge("counter", "every read within its bounds", _each_key(CounterBounds())),
+    "fenced-lock": Judge("fenced-lock", "tokens that only rise", _each_key(FencedLock())),
+    "bank": Judge("bank", "money only moves", _each_key(Bank())),
+    "long-fork": Judge("long-fork", "readers agree on an order", _each_key(LongFork())),
+    "monotonic": Judge("monotonic", "values only rise", _each_key(Monotonic())),
+    "sequential": Judge("sequential", "no subkey without those before", _each_key(SubkeyOrder())),
+    **dict.fromkeys(
+        ("causal-reverse", "comments"),
+        Judge("precedence", "no write without those before", _each_key(WritePrecedence())),
+    ),
+    "causal": Judge("causal", "causal consistency", _across_keys(CausalConsistency)),
+    "causal-convergence": Judge(
+        "causal",
+        "causal convergence",
+        _across_keys(partial(CausalConsistency, "convergence")),
+    ),
+    "causal-memory": Judge(
+        "causal", "causal memory", _across_keys(partial(CausalConsistency, "memory"))
+    ),
+    "session-guarantees": Judge(
+        "causal", "all four session guarantees", _across_keys(SessionGuarantees)
+    ),
+    **{
+        name: Judge("causal", name, _across_keys(partial(SessionGuarantees, [name])))
+        for name in GUARANTEES
+        if name != "monotonic-writes"
+    },
+    "monotonic-writes": Judge(
+        "causal",
+        "monotonic writes, as readers see them that do not go back",
+        _across_keys(partial(SessionGuarantees, ["monotonic-reads", "monotonic-writes"])),
+    ),
+    "session-versions": Judge(
+        "versions", "session guarantees of known versions", _across_keys(SessionVersions)
+    ),
+    "kafka": Judge("kafka", "logs that keep their order", _each_key(LogOrder())),
     "list-append": Judge("txn", "transactions that append to lists", _isolation, True),
     "rw-register": Judge("txn", "transactions over registers", _isolation, True),
 }

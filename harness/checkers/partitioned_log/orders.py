@@ -1,0 +1,95 @@
+"""The order of each key's messages, put together from the offsets that sends and polls reported.
+
+Offsets may have gaps (transactions take offsets for themselves), so an order counts *places*: the offsets that were seen, numbered.
+An offset at which two messages were seen is inconsistent; its place holds the first that was seen there. A message at two offsets
+is a duplicate and stands at the first of them.
+
+A send counts when it took effect: it ended ok, or crashed and some message of the same operation was polled by one that ended ok.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from harness.checkers.partitioned_log.messages import LogOperation
+
+__all__ = ["Log", "Order", "log_of"]
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The order of one key: at each place an offset and what was seen there; and for each message its first and last place."""
+
+    offsets: list[int]
+    seen: list[list[Any]]
+    first: dict[Any, int]
+    last: dict[Any, int]
+
+    def between(self, before: Any, after: Any) -> int | None:
+        """How many places `after` stands behind `before`; None where one of them is not known."""
+        one, other = self.first.get(before), self.first.get(after)
+        return None if one is None or other is None else other - one
+
+
+class Log(msgspec.Struct, frozen=True):
+    """A whole history of a log. All maps are by key, then by message.
+
+    `writers` are those that sent a message, whatever became of it; `shown` the operations that ended ok and polled it, the first.
+    """
+
+    operations: list[LogOperation]
+    orders: dict[str, Order]
+    writers: dict[str, dict[Any, LogOperation]]
+    shown: dict[str, dict[Any, LogOperation]]
+
+    def effective(self, one: LogOperation) -> bool:
+        """Whether what an operation sent is known to stand in the log."""
+        return _effective(one, self.shown)
+
+
+def log_of(operations: Sequence[LogOperation]) -> Log:
+    """Put a log together."""
+    writers: dict[str, dict[Any, LogOperation]] = {}
+    shown: dict[str, dict[Any, LogOperation]] = {}
+    for one in operations:
+        for key, messages in one.sent.items():
+            writers.setdefault(key, {}).update((message.value, one) for message in messages)
+        if one.ok:
+            for key, messages in one.polled.items():
+                of_key = shown.setdefault(key, {})
+                for message in messages:
+                    of_key.setdefault(message.value, one)
+    seen: dict[str, dict[int, dict[Any, None]]] = {}
+    for one in operations:
+        sources = [one.polled, one.sent] if _effective(one, shown) else [one.polled]
+        for source in sources:
+            for key, messages in source.items():
+                places = seen.setdefault(key, {})
+                for message in messages:
+                    if message.offset >= 0:
+                        places.setdefault(message.offset, {})[message.value] = None
+    orders = {key: _order(places) for key, places in seen.items()}
+    return Log(list(operations), orders, writers, shown)
+
+
+def _effective(one: LogOperation, shown: dict[str, dict[Any, LogOperation]]) -> bool:
+    if one.operation.type != "info":
+        return one.ok
+    return any(
+        message.value in shown.get(key, {})
+        for key, messages in one.sent.items()
+        for message in messages
+    )
+
+
+def _order(places: dict[int, dict[Any, None]]) -> Order:
+    offsets = sorted(places)
+    first: dict[Any, int] = {}
+    last: dict[Any, int] = {}
+    for place, offset in enumerate(offsets):
+        for value in places[offset]:
+            first.setdefault(value, place)
+            last[value] = place
+    return Order(offsets, [list(places[offset]) for offset in offsets], first, last)
