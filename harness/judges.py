@@ -38,7 +38,7 @@ from harness.checkers.transactions.lattice import DEFAULT_MODEL, forbidden_by
 from harness.checkers.transactions.transactions import load as load_transactions
 from harness.checkers.unique_ids import UniqueIds
 from harness.checkers.write_precedence import WritePrecedence
-from harness.columns import NEVER, Columns, Misfit, columns_of, pairs_of
+from harness.columns import NEVER, Columns, Misfit, columns_of, pairs_of, without_collector
 from harness.conventions import CONVENTIONS, Convention, independent
 from harness.errors import UserMistake
 from harness.formats.catalogue import FORMATS, load_columns, load_operations, refused_at
@@ -220,9 +220,10 @@ def _isolation(question: Question) -> Verdict:
             f"{', '.join(models)} speaks of real time, and the format {question.format_name} "
             "does not say what came first"
         )
-    with question.refusing():
-        transactions = load_transactions(question.transactions)
-    return judge_transactions(transactions, models)
+    with without_collector():
+        with question.refusing():
+            transactions = load_transactions(question.transactions)
+        return judge_transactions(transactions, models)
 
 
 JUDGES: Final[dict[str, Judge]] = {

@@ -7,7 +7,7 @@ over; ``:type``, ``:process`` and ``:f`` must be there. A process that is a keyw
 Most lines of a history look the same but for their numbers. So the first operation of each order of keys gives a
 *shape*, one expression for the whole map, and what fits a known shape is cut by it; everything else goes through
 `edn.read_form`, which is the rule. A shape covers words, numbers, plain strings and vectors of such, so that cutting
-cannot differ from reading.
+cannot differ from reading. Runs of transactions are read faster still (`edn_lines`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
 from harness.formats.edn import EdnDamaged, EdnUnfinished, atoms, read_form, skip_blank, write_form
+from harness.formats.edn_lines import Run, no_run, run_at
 from harness.formats.source import LINE_BYTES_MAX, Source
 from harness.operation import NEMESIS, Kind, Operation
 from harness.values import Keyword, Tagged
@@ -41,11 +42,16 @@ _KINDS: Final[dict[Any, Kind]] = {"invoke": "invoke", "ok": "ok", "fail": "fail"
 
 def read(source: Source) -> Iterator[Operation]:
     """The operations of `source`. Raises HistoryDamaged naming the line."""
-    return operations(source, operation_of)
+    return operations(source, operation_of, run_at)
 
 
-def operations(source: Source, make: Make) -> Iterator[Operation]:
-    """Every map of `source`, made an operation by `make`, which raises EdnDamaged where it is none."""
+def operations(
+    source: Source, make: Make, run_at: Callable[[str, int], Run] = no_run
+) -> Iterator[Operation]:
+    """Every map of `source`, made an operation by `make`, which raises EdnDamaged where it is none.
+
+    What `run_at` can read at once (see `edn_lines`) is left to it.
+    """
     forms = _Forms(make)
     rest, source.line = "", 1
     enclosed = ""
@@ -53,7 +59,7 @@ def operations(source: Source, make: Make) -> Iterator[Operation]:
         text = rest + source.text(block, rest.count("\n"))
         if len(text) > LINE_BYTES_MAX:
             raise source.damage(f"begins a form longer than {LINE_BYTES_MAX:,} characters")
-        counted = position = 0
+        counted = position = single = 0
         while True:
             begin = skip_blank(text, position)
             source.line += text.count("\n", counted, begin)
@@ -68,6 +74,16 @@ def operations(source: Source, make: Make) -> Iterator[Operation]:
                 continue
             if enclosed == "closed":
                 raise source.damage("stands behind the end of the history")
+            if begin >= single and enclosed in ("", "none"):
+                run = run_at(text, begin)
+                single = run.end
+                for operation in run.operations:
+                    yield operation
+                    source.line += 1
+                if run.operations:
+                    enclosed, counted = "none", run.end
+                    position = run.end
+                    continue
             try:
                 operation, position = forms.next(text, begin)
             except EdnUnfinished:

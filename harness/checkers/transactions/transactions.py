@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import UserMistake
+from harness.columns import Misfit, without_collector
 from harness.operation import NEMESIS, Operation
 
 __all__ = [
@@ -124,13 +124,31 @@ class _Rows(msgspec.Struct, frozen=True):
     status: list[int] = []
     value: list[Any] = []
 
+    def shown_at(self, row: int) -> int:
+        """Return the position of the event that has the value."""
+        return self.returned[row] if self.status[row] == OK else self.called[row]
+
+
+class _Unfit(Exception):
+    """What is wrong with the micro-operation at `position`."""
+
+    def __init__(self, position: int, what: str) -> None:
+        super().__init__(what)
+        self.position = position
+        self.what = what
+
 
 def load(history: Sequence[Operation]) -> Transactions:
     """Return the transactions of `history`.
 
-    Raises `UserMistake` where a value is no list of micro-operations, or lists and registers are mixed.
+    Raises `Misfit` naming the event whose value is no list of micro-operations, mixes lists with registers, or cannot be judged.
     """
-    rows = _rows(history)
+    with without_collector():
+        rows = _rows(history)
+        return _columns(rows)
+
+
+def _columns(rows: _Rows) -> Transactions:
     count = len(rows.process)
     try:
         flat = list(chain.from_iterable(rows.value))
@@ -138,20 +156,21 @@ def load(history: Sequence[Operation]) -> Transactions:
         key_names = list(map(itemgetter(1), flat))
         values = list(map(itemgetter(2), flat))
         codes = _column(map(_CODES.__getitem__, f_names), len(flat), np.int8)
-    except (KeyError, IndexError, TypeError) as error:
-        raise UserMistake(
-            "a transaction is a list of [f, key, value] with f one of r, w, append; "
-            f"the history has another one: {error!r}"
-        ) from error
-    length = _column(map(len, rows.value), count)
+        length = _column(map(len, rows.value), count)
+    except (KeyError, IndexError, TypeError):
+        raise _malformed(rows) from None
     begin = np.concatenate(([0], np.cumsum(length)))
     status = _column(rows.status, count, np.int8)
     transaction = np.repeat(np.arange(count), length)
     known = status[transaction] == OK
     key, keys = _numbered(key_names)
-    kind = _kind(f_names, values, known)
-    columns = _lists if kind == "list-append" else _registers
-    value, offset, elements, names = columns(codes, values, known)
+    try:
+        kind = _kind(f_names, values, known)
+        columns = _lists if kind == "list-append" else _registers
+        value, offset, elements, names = columns(codes, values, known)
+        version = _reported(flat)
+    except _Unfit as unfit:
+        raise Misfit(rows.shown_at(int(transaction[unfit.position])), unfit.what) from None
     return Transactions(
         kind=kind,
         process=_column(rows.process, count),
@@ -163,12 +182,33 @@ def load(history: Sequence[Operation]) -> Transactions:
         f=codes,
         key=key,
         value=value,
-        version=_reported(flat),
+        version=version,
         offset=offset,
         elements=elements,
         keys=keys,
         names=names,
     )
+
+
+def _malformed(rows: _Rows) -> Misfit:
+    """Return the error for the first value that is no list of micro-operations."""
+    for row, value in enumerate(rows.value):
+        what = _problem_with(value)
+        if what:
+            return Misfit(rows.shown_at(row), what)
+    raise AssertionError("values that are transactions one by one are transactions together")
+
+
+def _problem_with(value: Any) -> str:
+    """Return what keeps `value` from being a transaction."""
+    rule = "and a transaction is a list of [f, key, value] with f one of r, w, append"
+    if not isinstance(value, (list, tuple)):
+        return f"has the value {value!r}, {rule}"
+    for item in value:
+        fits = isinstance(item, (list, tuple)) and len(item) > 2
+        if not fits or not isinstance(item[0], str) or item[0] not in _CODES:
+            return f"has the micro-operation {item!r}, {rule}"
+    return ""
 
 
 def _rows(history: Sequence[Operation]) -> _Rows:
@@ -190,9 +230,7 @@ def _rows(history: Sequence[Operation]) -> _Rows:
             continue
         row = pending.pop(process, None)
         if row is None:
-            raise UserMistake(
-                f"process {process} completes a transaction at position {position} that it never invoked"
-            )
+            raise Misfit(position, f"completes a transaction that process {process} never invoked")
         if kind == "info":
             continue
         rows.returned[row] = position
@@ -211,7 +249,9 @@ def _kind(
 ) -> Literal["list-append", "rw-register"]:
     used = set(f_names)
     if {"append", "w"} <= used:
-        raise UserMistake("the history mixes append and w: lists and registers are judged apart")
+        later = max(f_names.index("append"), f_names.index("w"))
+        what = "mixes append and w: lists and registers are judged apart"
+        raise _Unfit(later, f"uses {f_names[later]}, so the history {what}")
     if "append" in used:
         return "list-append"
     read = (values[position] for position in np.flatnonzero(known).tolist())
@@ -259,10 +299,9 @@ def _lists(
     results = [values[position] for position in np.flatnonzero(read).tolist()]
     strange = set(map(type, results)) - {list, tuple, type(None)}
     if strange:
-        names_of_types = sorted(kind.__name__ for kind in strange)
-        raise UserMistake(
-            f"a read of a key that is appended to gives a list, not {', '.join(names_of_types)}"
-        )
+        at = next(number for number, result in enumerate(results) if type(result) in strange)
+        what = f"reads {results[at]!r}, and a read of a key that is appended to gives a list"
+        raise _Unfit(int(np.flatnonzero(read)[at]), what)
     lists = [() if result is None else result for result in results]
     length = np.zeros(len(values), np.int64)
     length[read] = _column(map(len, lists), len(lists))
@@ -295,10 +334,10 @@ def _registers(
         numbers, names = _numbered(given)
     value[there] = numbers
     value[blind] = UNKNOWN
-    if bool(np.any(nothing & (codes == WRITE))):
-        raise UserMistake(
-            "a transaction writes null: it could not be told from a key never written"
-        )
+    erased = np.flatnonzero(nothing & (codes == WRITE))
+    if len(erased):
+        what = "writes null, which could not be told from a key never written"
+        raise _Unfit(int(erased[0]), what)
     return value, np.zeros(len(values) + 1, np.int64), np.zeros(0, np.int64), names
 
 
@@ -308,7 +347,9 @@ def _reported(flat: list[Any]) -> Integers:
     if max(map(len, flat), default=0) > 3:
         for position, item in enumerate(flat):
             if len(item) > 3 and item[3] is not None:
-                if type(item[3]) is not int:
-                    raise UserMistake(f"a reported version is a number, and {item!r} has another")
+                if type(item[3]) is not int or not 0 <= item[3] < _VALUE_MAX:
+                    raise _Unfit(
+                        position, f"reports the version {item[3]!r}, and one is a number from 0 on"
+                    )
                 version[position] = item[3]
     return version

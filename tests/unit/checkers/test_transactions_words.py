@@ -18,6 +18,7 @@ from harness.checkers.transactions.lattice import (
 from harness.checkers.transactions.picture import picture
 from harness.checkers.transactions.transactions import load
 from harness.checkers.transactions.versions import Writes
+from harness.columns import Misfit
 from harness.errors import UserMistake
 from harness.operation import Operation
 
@@ -215,12 +216,23 @@ def test_worse_classes_rule_out_more():
 
 
 @pytest.mark.parametrize(
-    "value", [[["r", "x"]], [["cas", "x", 1]], [["append", "x", 1], ["w", "x", 2]], [7]]
+    "value",
+    [
+        [["r", "x"]],
+        [["cas", "x", 1]],
+        [["append", "x", 1], ["w", "x", 2]],
+        [["w", "x", None]],
+        [["w", "x", 1, "a"]],
+        [7],
+        None,
+    ],
 )
 def test_what_is_no_transaction_is_refused(value):
-    """A value that is no list of micro-operations, or mixes lists and registers, is a mistake of the user."""
-    with pytest.raises(UserMistake):
-        load([Operation(process=0, type="invoke", f="txn", value=value)])
+    """A value that cannot be judged is refused, and the error says which event of the history has it."""
+    fine = at_once(("ok", [["r", "x", None]]))
+    with pytest.raises(Misfit, match="event 2 ") as refused:
+        load([*fine, Operation(process=7, type="invoke", f="txn", value=value)])
+    assert refused.value.position == 2
 
 
 def test_keys_and_values_may_be_anything():
@@ -258,5 +270,5 @@ def test_many_rivals_are_not_all_named():
 @pytest.mark.parametrize("result", ["ab", 0, {"a": 1}])
 def test_reads_of_lists_give_lists(result):
     """A read of an appended key that gave no list is a mistake of the user, whatever else could be iterated."""
-    with pytest.raises(UserMistake, match="gives a list, not"):
+    with pytest.raises(Misfit, match=r"event 3 .* gives a list"):
         load(at_once(("ok", [["append", "x", 1]]), ("ok", [["r", "x", result]])))
