@@ -21,7 +21,6 @@ def main() -> int:
     parser.add_argument("--source", required=True, type=Path, help="where the files lie")
     parser.add_argument("--mount", required=True, help="where programs see them")
     parser.add_argument("--control", required=True, help="path of the socket for orders")
-    parser.add_argument("--label", required=True, help="what the mount table shows as its device")
     parser.add_argument("--owner", type=int, nargs=2, metavar=("UID", "GID"), help="of the root")
     arguments = parser.parse_args()
     try:
@@ -33,6 +32,7 @@ def main() -> int:
     from cluster.worlds.host.power_disk.device import Device  # noqa: PLC0415
     from cluster.worlds.host.power_disk.recorder import Recorder  # noqa: PLC0415
     from cluster.worlds.host.power_disk.volume import Volume  # noqa: PLC0415
+    from cluster.worlds.local.leftovers import start_ticks  # noqa: PLC0415
 
     os.umask(0)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -44,7 +44,9 @@ def main() -> int:
     volume = Volume(backing, Recorder(), Device())
     operations = Operations(volume, lambda: control.begin(operations))
     try:
-        serve(operations, arguments.mount, arguments.label)
+        serve(
+            operations, arguments.mount, f"reprise-power:{os.getpid()}:{start_ticks(os.getpid())}"
+        )
     except RuntimeError as error:
         return _failed(f"FUSE could not mount (code {error})")
     return 0

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from typing import Any
 
 import msgspec
@@ -75,8 +76,8 @@ class Control:
                 value = msgspec.json.encode(self._obey(request))
                 mistake = self._operations.mistake if self._operations else ""
                 reply = Reply(mistake, msgspec.Raw(value))
-            except (OSError, msgspec.DecodeError) as error:
-                reply = Reply(error=f"{type(error).__name__}: {error}")
+            except Exception:  # noqa: BLE001 - whatever it is, the harness hears of it and the daemon can still end
+                reply = Reply(error=traceback.format_exc())
             lines.write(msgspec.json.encode(reply) + b"\n")
 
     def _obey(self, request: Request) -> Any:

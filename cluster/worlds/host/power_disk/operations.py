@@ -24,6 +24,7 @@ import mfusepy  # type: ignore[import-untyped]  # it has no types
 import msgspec
 
 from cluster.storage.mounted_disk import MARK, NO_DATA, POWER_OFF, UNSYNCED_FILE, UnsyncedWork
+from cluster.worlds.host.power_disk.recorder import legible
 from cluster.worlds.host.power_disk.volume import Owner, Volume
 
 __all__ = ["Operations", "serve"]
@@ -307,8 +308,4 @@ def _time_ns(seconds: int, nanoseconds: int, before_ns: int) -> int:
 
 def _words(rows: list[Any]) -> list[Any]:
     """Names that are no UTF-8 as JSON can carry them."""
-    return [tuple(_word(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
-
-
-def _word(name: str) -> str:
-    return name.encode(errors="surrogateescape").decode(errors="replace")
+    return [tuple(legible(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]

@@ -177,11 +177,10 @@ class PowerDisk:
         self.close()
 
     def _command(self, private: Path) -> list[str]:
-        own = f"reprise-power:{os.getpid()}:{start_ticks(os.getpid())}"
         places = ["--source", str(self.source), "--mount", str(self.mount)]
         owner = [] if self._owner is None else ["--owner", *map(str, self._owner)]
         module = [sys.executable, "-m", "cluster.worlds.host.power_disk"]
-        return [*module, *places, "--control", str(private / "control"), "--label", own, *owner]
+        return [*module, *places, "--control", str(private / "control"), *owner]
 
     def _said(self) -> str:
         """The last thing that the daemon said on standard error."""

@@ -12,10 +12,17 @@ from collections import deque
 
 from cluster.storage.ledger import LedgerRecord
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "legible"]
 
 _RECORDS_MAX = 200_000
 """Older records are forgotten; the first `sequence` that is left shows how many."""
+
+
+def legible(name: str) -> str:
+    """The name as JSON can carry it: bytes that are no UTF-8 become U+FFFD."""
+    if name.isascii():
+        return name
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 class Recorder:
@@ -41,7 +48,9 @@ class Recorder:
         self._sequence += 1
         number = self._number(inode) if inode else 0
         self._records.append(
-            LedgerRecord(self._sequence, operation, path, number, offset, length, source)
+            LedgerRecord(
+                self._sequence, operation, legible(path), number, offset, length, legible(source)
+            )
         )
 
     def take_back(self) -> None:
