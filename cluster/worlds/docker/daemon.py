@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+import socket
 from typing import TYPE_CHECKING
 
 from cluster.worlds.errors import WorldMissing
@@ -28,7 +28,7 @@ def connect() -> DockerClient:
     """Return a client of this machine's daemon. Raises WorldMissing."""
     try:
         import docker  # noqa: PLC0415 - an extra: who runs in simulation need not have it
-        from docker.errors import DockerException  # noqa: PLC0415
+        from docker.errors import DockerException  # noqa: PLC0415 - as above
     except ImportError:
         raise WorldMissing(
             "the Python package docker is missing", "pip install 'reprise-harness[worlds]'"
@@ -39,12 +39,13 @@ def connect() -> DockerClient:
             f"DOCKER_HOST is {url}, another machine's daemon; nodes are killed and cut off from this one",
             "unset DOCKER_HOST",
         )
+    place = url.removeprefix("unix://")
     try:
-        client = docker.DockerClient(base_url=url, max_pool_size=_CONNECTIONS_MAX)
-        client.ping()
-    except DockerException as error:
-        raise WorldMissing(*_why_not(Path(url.removeprefix("unix://")), error)) from None
-    return client
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(place)
+        return docker.DockerClient(base_url=url, max_pool_size=_CONNECTIONS_MAX)
+    except (OSError, DockerException) as error:
+        raise WorldMissing(*_why_not(place, error)) from None
 
 
 def require_host() -> None:
@@ -58,11 +59,11 @@ def require_host() -> None:
         raise WorldMissing("nft is missing: it cuts links", "apt-get install -y nftables")
 
 
-def _why_not(socket: Path, error: Exception) -> tuple[str, str]:
-    """Why the daemon cannot be reached, and what to do."""
-    if shutil.which("dockerd") is None and not socket.exists():
+def _why_not(place: str, error: Exception) -> tuple[str, str]:
+    """Why the daemon cannot be reached at the socket `place`, and what to do."""
+    if isinstance(error, PermissionError):
+        return f"this user may not speak to the Docker daemon at {place}", "sudo ./reprise ..."
+    if shutil.which("dockerd") is None and isinstance(error, FileNotFoundError):
         return "Docker is not installed", "apt-get install -y docker.io"
-    if socket.exists() and not os.access(socket, os.R_OK | os.W_OK):
-        return f"{socket} may not be used by this user", "sudo ./reprise ..."
     text = " ".join(str(error).split())
-    return f"the Docker daemon does not answer on {socket}: {text}", "systemctl start docker"
+    return f"the Docker daemon does not answer at {place}: {text}", "systemctl start docker"
