@@ -65,12 +65,12 @@ class SessionGuarantees:
         self._keyed = keyed
 
     def check(self, run: Run) -> Verdict:
-        """See `Checker`; facts ``session_accesses``, ``session_wishes``: guarantee -> how many pairs it wants in order."""
+        """See `Checker`; facts ``session_accesses``, ``session_compared``: guarantee -> accesses that it spoke of."""
         accesses = accesses_of(paired(run.history), keyed=self._keyed)
         wishes = {name: _Wishes(accesses, name) for name in self._guarantees}
         facts = {
             "session_accesses": len(accesses),
-            "session_wishes": {name: len(one.reasons) for name, one in wishes.items()},
+            "session_compared": {name: one.compared for name, one in wishes.items()},
         }
         evidence = [
             finding(
@@ -92,7 +92,7 @@ class SessionGuarantees:
         if AMBIGUOUS in accesses.saw:
             what = "a value was written twice to one register: nobody knows which a read of it saw"
             evidence.append(finding(self.name, "ambiguous-writes", what))
-        if not any(one.reasons for one in wishes.values()):
+        if not any(one.compared for one in wishes.values()):
             what = "no session did anything that the guarantees speak of"
             evidence.append(finding(self.name, "stimulus", what))
         return Verdict(valid="unknown" if evidence else True, facts=facts, evidence=evidence)
@@ -147,6 +147,8 @@ class _Wishes:
         self._accesses = accesses
         self._first_hub = len(accesses) + len(accesses.keys)
         self.hubs = 0
+        self.compared = 0
+        """Accesses in front of which their session did something that the guarantee looks at."""
         self.reasons: dict[tuple[int, int], Reason] = {}
         self.chains: list[tuple[int, int]] = []
         self._name = guarantee
@@ -188,12 +190,14 @@ class _Wishes:
 
     def _monotonic_reads(self, line: list[int]) -> None:
         reads = [access for access in line if not self._is_write(access)]
+        self.compared += max(0, len(reads) - 1)
         for first, second in pairwise(reads):
             if self._version(first) != self._version(second):
                 self._want(self._version(first), self._version(second), first, second)
 
     def _monotonic_writes(self, line: list[int]) -> None:
         writes = [access for access in line if self._is_write(access)]
+        self.compared += max(0, len(writes) - 1)
         for first, second in pairwise(writes):
             self._want(first, second, first, second)
 
@@ -205,6 +209,7 @@ class _Wishes:
                 hub, read = self._hub(hub), access
                 self._want(self._version(access), hub, access, access)
             elif hub is not None:
+                self.compared += 1
                 self._want(hub, access, read, access)
 
     def _read_your_writes(self, line: list[int]) -> None:
@@ -221,6 +226,7 @@ class _Wishes:
                 hubs.append(self._hub(hubs[-1] if hubs else None))
                 self._want(access, hubs[-1], access, access)
                 continue
+            self.compared += bool(writes)
             version = self._version(access)
             own = place.get(version, len(writes))
             if own:
