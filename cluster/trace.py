@@ -24,10 +24,12 @@ __all__ = [
     "Halted",
     "HitPoint",
     "Installed",
+    "Reconfigured",
     "RoleChanged",
     "SnapshotTaken",
     "Started",
     "Stopped",
+    "Transferred",
 ]
 
 
@@ -66,6 +68,25 @@ class RoleChanged(_Fact, frozen=True, tag="role"):
     last_term: int
 
 
+class Transferred(_Fact, frozen=True, tag="transferred"):
+    """A node became leader of `term` because the leader before asked it to."""
+
+    term: int
+
+
+class Reconfigured(_Fact, frozen=True, tag="reconfigured"):
+    """A node's configuration is the one of entry `index` (0: the cluster's first) from now on, or that entry was `applied`.
+
+    `outgoing` are the voters before, only while joint. A node that waits to be added knows no voters.
+    """
+
+    index: int
+    voters: tuple[str, ...]
+    outgoing: tuple[str, ...]
+    learners: tuple[str, ...]
+    applied: bool
+
+
 class Appended(_Fact, frozen=True, tag="appended"):
     """Entries were written to the local log: `entries` is a tuple of (index, term, data).
 
@@ -88,7 +109,7 @@ class Applied(_Fact, frozen=True, tag="applied"):
     """One entry was applied, or refused by a halt (`decision == "halt"`).
 
     `replay` is true when the index is at or below the highest one ever applied by this data directory.
-    `decision`: ``noop_entry`` (empty), ``kv``, ``lease``, ``rejected`` (error response, index advances),
+    `decision`: ``noop_entry`` (empty), ``configuration``, ``kv``, ``lease``, ``rejected`` (error response, index advances),
     ``insert``, ``advance``, ``noop`` (equal epoch, R4), ``noop_older`` (R5a), ``keys`` (a bootstrap or rotation
     took effect), ``halt``.
     For registrations `dek_id, full_node_id, epoch_entry` come from the entry, `epoch_row` is the last seen
@@ -199,9 +220,11 @@ Event = (
     | Halted
     | SnapshotTaken
     | Installed
+    | Reconfigured
     | Armed
     | HitPoint
     | FalseClaim
     | Stopped
     | Fault
+    | Transferred
 )

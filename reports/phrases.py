@@ -22,10 +22,12 @@ from cluster.trace import (
     Halted,
     HitPoint,
     Installed,
+    Reconfigured,
     RoleChanged,
     SnapshotTaken,
     Started,
     Stopped,
+    Transferred,
 )
 
 __all__ = [
@@ -47,6 +49,7 @@ ROLES: Final = {"pre_candidate": "pre-candidate"}
 
 _DECISIONS: Final = {
     "noop_entry": "empty entry",
+    "configuration": "change of membership",
     "kv": "key-value write",
     "lease": "lease",
     "rejected": "rejected",
@@ -146,6 +149,16 @@ def _stopped(event: Stopped) -> str:
     return words + (f": {event.message}" if event.message and event.cause != "halt" else "")
 
 
+def _reconfigured(event: Reconfigured) -> str:
+    words = f"voters {', '.join(event.voters) or 'unknown'}"
+    if event.outgoing:
+        words += f", together with {', '.join(event.outgoing)}"
+    if event.learners:
+        words += f"; learners {', '.join(event.learners)}"
+    how = "applied" if event.applied else "goes by"
+    return f"{how} the configuration of entry {event.index:,}: {words}"
+
+
 def _hit(event: HitPoint) -> str:
     at = f" with entry {event.index:,} in hand" if event.index else ""
     return f"crash point {event.point} struck: {event.action}{at}"
@@ -159,6 +172,8 @@ _PHRASES: Final[dict[type, Callable[[Any], str]]] = {
     Applied: _applied,
     Halted: lambda event: f"halted at entry {event.index:,}: {event.error_class}: {event.message}",
     SnapshotTaken: lambda event: f"snapshot at {event.index:,} ({event.size_bytes:,} bytes)",
+    Reconfigured: _reconfigured,
+    Transferred: lambda event: f"was asked by the leader to lead, and does in term {event.term:,}",
     Installed: lambda event: f"installed the leader's snapshot at {event.index:,}",
     Armed: lambda event: f"crash point {event.point} armed: {event.action}",
     HitPoint: _hit,

@@ -55,6 +55,7 @@ from cluster.machine.snapshot_stream import SnapshotHeader, encode_dump, encode_
 from cluster.machine.state_hash import StateHash
 from cluster.machine.transactions import transact
 from cluster.probe import Probe
+from cluster.raft.configuration import is_configuration
 from cluster.raft.messages import Entry
 from cluster.storage.state_store import StateStore, StoreFailed
 
@@ -237,7 +238,8 @@ class StateMachine:
         if opcode in entries.ENCRYPTION_OPCODES:
             return self._apply_encryption(index, opcode, entries.body_of(data))
         if opcode == entries.NO_OPCODE:
-            return self._applied(index, opcode, "noop_entry")
+            decision = "configuration" if is_configuration(data) else "noop_entry"
+            return self._applied(index, opcode, decision)
         try:
             if opcode in entries.STAGED_OPCODES:
                 return self._apply_kv(index, opcode, entries.body_of(data))

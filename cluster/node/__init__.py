@@ -8,6 +8,8 @@
 * `journal`     what raft must remember, written to the write-ahead log;
 * `recovery`    the cold start: log, snapshots, store, and where to begin applying;
 * `replica`     one raft group: the order of work between raft, disk, machine and outbox;
+* `membership`  who belongs and who leads: what is asked and answered, and the membership file;
+* `telling`     what a replica tells the trace;
 * `snapshots`   taking one, and installing one that a leader sent;
 * `serving`     requests of one group;
 * `node`        all groups of one process;

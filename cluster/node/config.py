@@ -22,7 +22,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     peers: tuple[str, ...]
-    """All voters, this node included, in a fixed order."""
+    """The voters of the cluster's first configuration, in a fixed order; none for a node that waits to be added."""
+    reachable: tuple[str, ...] = ()
+    """All nodes that this one has a way to; a change of membership that adds another is refused. Empty: anybody."""
     incarnation: int = 1
     groups: int = 1
     election_timeout_ns: int = 1000 * _MS

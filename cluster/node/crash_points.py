@@ -1,7 +1,7 @@
 """The catalogue of crash points, and the probe that strikes there.
 
-Names follow the specification's §3.8.1 (every entry), §3.8.2 (registration), §3.8.7 (local snapshot) and
-§3.8.8 (installing a received snapshot). What striking *means* is the world's business: it hands in a `Strike`.
+Names follow the specification's §3.8.1 (every entry), §3.8.2 (registration), §3.8.7 (local snapshot), §3.8.8
+(installing a received snapshot) and §3.8.9 (change of membership). What striking *means* is the world's business: it hands in a `Strike`.
 The order of the `inst.*` points is the repaired one: the raft snapshot record is saved before the store is
 swapped, so a crash between them means "restore again", never an applied index beyond the log.
 """
@@ -59,6 +59,8 @@ CATALOGUE: dict[str, str] = {
     "inst.temp_renamed_to_live": "the new store is live, the backup remains",
     "inst.after_restore": "the backup is gone",
     "inst.peers_saved": "the membership file is written",
+    "join.after_confchange_proposed": "the leader appended a change of membership",
+    "join.after_confchange_applied_before_peers_file": "the change is applied, the membership file is old",
 }
 """Every crash point and what has happened when it is reached."""
 

@@ -9,10 +9,15 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+import msgspec
+
 from cluster.encryption.registry_rows import REGISTRY_PREFIX
 from cluster.machine.state_hash import StateHash
 from cluster.node.journal import Journal
+from cluster.node.membership import described
 from cluster.probe import SilentProbe
+from cluster.raft.configuration import decode_configuration, is_configuration
+from cluster.raft.messages import SnapshotMeta
 from cluster.storage.disk import Disk
 from cluster.storage.sim_disk import SimDisk
 from cluster.storage.snapshot_files import SnapshotFiles, SnapshotUnusable
@@ -72,6 +77,11 @@ def _dump_log(disk: SimDisk, root: str) -> dict[str, Any]:
         "snapshot_index": found.snapshot.index,
         "torn_bytes": found.torn_bytes,
         "entries": [[entry.index, entry.term, zlib.crc32(entry.data)] for entry in found.entries],
+        "configurations": [
+            described(decode_configuration(entry.data, entry.index))
+            for entry in found.entries
+            if is_configuration(entry.data)
+        ],
     }
 
 
@@ -80,8 +90,9 @@ def _dump_snapshots(disk: SimDisk, root: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for index in files.indexes():
         try:
-            files.check(index)
-            found.append({"index": index, "usable": True})
+            meta = msgspec.msgpack.decode(files.check(index).meta, type=SnapshotMeta)
+            configuration = described(meta.configuration)
+            found.append({"index": index, "usable": True, "configuration": configuration})
         except SnapshotUnusable as error:
             found.append({"index": index, "usable": False, "why": str(error)})
     return found

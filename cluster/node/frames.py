@@ -45,7 +45,7 @@ __all__ = [
     "frame",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 REQUEST_BYTES_MAX = 1024 * 1024
 """The longest body that a client may send: an entry made of it must fit into a peer's frame."""

@@ -1,6 +1,7 @@
 """The membership file: whose data directory this is, and who its peers are (durable write D8).
 
-It exists so that a node started on another node's disk is refused instead of voting twice.
+It exists so that a node started on another node's disk is refused instead of voting twice. The newest configuration
+stands in it for who looks at the disk; the log is what counts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from contextlib import closing
 import msgspec
 
 from cluster.probe import Probe
+from cluster.raft.configuration import Configuration
 from cluster.storage.disk import Disk
 
 __all__ = ["Peers", "WrongDisk", "check_peers", "save_peers"]
@@ -20,10 +22,11 @@ class WrongDisk(ValueError):
 
 
 class Peers(msgspec.Struct, frozen=True):
-    """The owner of a data directory and the voters it knows."""
+    """The owner of a data directory, the voters of its cluster's first configuration, and the newest one applied, if another."""
 
     node: str
     voters: tuple[str, ...]
+    configuration: Configuration | None = None
 
 
 def save_peers(disk: Disk, directory: str, peers: Peers, probe: Probe) -> None:
@@ -38,12 +41,12 @@ def save_peers(disk: Disk, directory: str, peers: Peers, probe: Probe) -> None:
     probe.claim("D8", path)
 
 
-def check_peers(disk: Disk, directory: str, expected: Peers, probe: Probe) -> None:
-    """Raise WrongDisk unless the directory is `expected.node`'s; a fresh one becomes so."""
+def check_peers(disk: Disk, directory: str, expected: Peers, probe: Probe) -> Peers:
+    """Return what the file says. Raises WrongDisk unless the directory is `expected.node`'s; a fresh one becomes so."""
     path = f"{directory}/peers.json"
     if not disk.exists(path):
         save_peers(disk, directory, expected, probe)
-        return
+        return expected
     with closing(disk.open(path)) as file:
         content = file.read(0, file.size())
     try:
@@ -58,6 +61,7 @@ def check_peers(disk: Disk, directory: str, expected: Peers, probe: Probe) -> No
         )
     if found.voters != expected.voters:
         raise WrongDisk(
-            f"this data directory knows the peers {', '.join(found.voters)}, "
+            f"this data directory knows the peers {', '.join(found.voters) or '(none)'}, "
             f"and the node was started with {', '.join(expected.voters)}"
         )
+    return found

@@ -19,8 +19,9 @@ from cluster.machine.snapshot_stream import restore_pairs
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import NodeProbe
 from cluster.node.journal import Journal, Recovered
-from cluster.node.peers import Peers, check_peers
+from cluster.node.peers import Peers, check_peers, save_peers
 from cluster.node.shelf import Shelf
+from cluster.node.telling import reconfigured
 from cluster.raft.config import RaftConfig, Restored
 from cluster.raft.core import Raft
 from cluster.raft.messages import SnapshotMeta
@@ -65,10 +66,10 @@ def open_group(
         # Asked before anything is touched: a refused start leaves the disk as it was (B-S2).
         parts.registry(MemoryStore(), probe, f"{root}/store")
     make_directories(disk, root)
-    check_peers(disk, root, Peers(node=config.name, voters=config.peers), probe)
+    named = check_peers(disk, root, Peers(node=config.name, voters=config.peers), probe)
     journal = Journal.open(disk, f"{root}/wal", probe, config.wal_segment_bytes)
     try:
-        return _open_behind(
+        opened = _open_behind(
             journal,
             config=config,
             group=group,
@@ -81,6 +82,12 @@ def open_group(
     except BaseException:
         journal.close()
         raise
+    applied = opened.raft.configuration_at(opened.machine.applied)
+    if applied.index and applied != named.configuration:
+        # The last life died between applying the change and writing it down.
+        peers = Peers(node=config.name, voters=config.peers, configuration=applied)
+        save_peers(disk, root, peers, probe)
+    return opened
 
 
 def _open_behind(
@@ -168,6 +175,7 @@ def _tell(
             torn_bytes=recovered.torn_bytes,
         )
     )
+    probe.emit(reconfigured(raft.configuration, applied=False, **life))
     entries = [entry for entry in recovered.entries if entry.index > opened.snapshot_index]
     if entries:
         told = tuple((entry.index, entry.term, entry.data) for entry in entries)

@@ -11,7 +11,6 @@ that arrived together share one fsync.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
@@ -22,16 +21,18 @@ from cluster.machine.outcome import Outcome
 from cluster.machine.parts import Parts
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import NodeProbe
+from cluster.node.membership import Handover, save_configuration
 from cluster.node.queries import Query
 from cluster.node.recovery import Opened, open_group
 from cluster.node.requests import Reply, ok, refused, unknown
 from cluster.node.snapshots import install_received, take_snapshot
-from cluster.raft.core import NotLeader, Raft
+from cluster.node.telling import Teller
+from cluster.raft.core import Change, NotLeader, Raft
 from cluster.raft.messages import Entry, Message
 from cluster.raft.ready import Ready
 from cluster.storage.disk import Disk
 from cluster.storage.wal import LogFailed
-from cluster.trace import Appended, Committed, Halted, RoleChanged
+from cluster.trace import Halted
 
 __all__ = ["NodeHalted", "Outbox", "Replica"]
 
@@ -126,8 +127,8 @@ class Replica:
         self._due_reads: list[tuple[int, int]] = []
         """(index, request) of reads that know their index and are not applied that far yet."""
         self._snapshot_job: Generator[None, None, None] | None = None
-        self._seen_role = ("", 0)
-        self._seen_commit = 0
+        self._handover: Handover | None = None
+        self._teller = Teller(config, group, probe, self.raft)
 
     @classmethod
     def open(
@@ -190,7 +191,26 @@ class Replica:
 
     def propose(self, request: int, payload: bytes, now_ns: int) -> None:
         """Propose a framed payload for `request`; the answer comes when it is applied here. Raises what raft raises."""
-        index, term = self.raft.propose(payload, now_ns)
+        self._await(request, *self.raft.propose(payload, now_ns))
+
+    def change(self, request: int, change: Change, expected_index: int, now_ns: int) -> None:
+        """Change the membership for `request`; answered as a proposal is. Raises what raft raises."""
+        index, term = self.raft.change(change, now_ns, expected_index)
+        self._await(request, index, term)
+        self.probe.index = index
+        self.probe.reach("join.after_confchange_proposed")
+        self.probe.index = 0
+
+    def transfer(self, request: int, target: str, now_ns: int) -> Reply | None:
+        """Give leadership to `target`; the answer comes when it is known who leads. Raises what raft raises."""
+        raft = self.raft
+        if raft.role == "leader" and target == raft.id:
+            return ok({"leader": target, "term": raft.term})
+        raft.transfer(target, now_ns)
+        self._handover = Handover(request, target, now_ns)
+        return None
+
+    def _await(self, request: int, index: int, term: int) -> None:
         earlier = self._proposals.get(index)
         if earlier is not None:
             self._outbox.complete(earlier[1], _LOST_PLACE)
@@ -231,6 +251,8 @@ class Replica:
         if self._reads:
             # Here and not in `wake`: a follower that hears its leader is never due.
             self._give_up_reads(now_ns)
+        if self._handover is not None:
+            self._settle_handover(self._handover, now_ns)
         if self._snapshot_job is not None:
             self._continue_snapshot()
         elif self.machine.applied - self.snapshot_index >= self._snapshot_threshold:
@@ -240,8 +262,9 @@ class Replica:
         """One round of `cluster.raft.ready`, in its order."""
         send = self._outbox.send
         group = self.group
-        if self.probe.tracing:
-            self._trace_role()
+        teller = self._teller
+        if teller.tracing:
+            teller.standing(self.raft)
         for message in ready.messages_now:
             send(group, message)
         for chunk in ready.chunks:
@@ -252,8 +275,8 @@ class Replica:
             install_received(self, ready.install)
         if ready.entries or ready.hard_state is not None:
             self.journal.write(ready.entries, ready.hard_state, sync=ready.must_sync)
-            if ready.entries and self.probe.tracing:
-                self._trace_appended(ready.entries, durable=ready.must_sync)
+            if ready.entries and teller.tracing:
+                teller.appended(ready.entries, durable=ready.must_sync)
         for message in ready.messages_after:
             send(group, message)
         self.raft.advance(ready, now_ns)
@@ -276,8 +299,8 @@ class Replica:
         """Apply in order; consecutive KV entries share one synced batch, a registration stands by itself."""
         probe = self.probe
         machine = self.machine
-        if probe.tracing and committed[-1].index > self._seen_commit:
-            self._trace_committed(committed[-1])
+        if probe.tracing:
+            self._teller.committed(committed[-1])
         run: list[tuple[Entry, Outcome]] = []
         for entry in committed:
             opcode = opcode_of(entry.data)
@@ -314,15 +337,25 @@ class Replica:
             probe.index = entry.index
             probe.opcode = outcome.opcode
             if probe.tracing:
-                self._trace_applied(entry, outcome)
+                self._teller.applied(entry, outcome)
             probe.reach("eng.after_apply_before_set_applied")
             failure = self.machine.settle()
             if failure is not None:
                 self._halt(entry, failure, told=True)
             self.raft.applied_to(entry.index)
+            if outcome.decision == "configuration":
+                self._configuration_applied(entry.index)
             probe.reach("eng.after_set_applied_before_resolve")
             self._resolve(entry, outcome)
             probe.reach("eng.after_resolve")
+
+    def _configuration_applied(self, index: int) -> None:
+        """Write down who belongs to the group since entry `index`."""
+        configuration = self.raft.configuration_at(index)
+        self.probe.reach("join.after_confchange_applied_before_peers_file")
+        save_configuration(self, configuration)
+        if self.probe.tracing:
+            self._teller.configuration(configuration, applied=True)
 
     def _resolve(self, entry: Entry, outcome: Outcome) -> None:
         waiting = self._proposals.pop(entry.index, None)
@@ -349,7 +382,7 @@ class Replica:
             self._outbox.send(self.group, message)
         if probe.tracing:
             if not told:
-                self._trace_applied(entry, outcome)
+                self._teller.applied(entry, outcome)
             probe.emit(
                 Halted(
                     node=self.config.name,
@@ -401,6 +434,12 @@ class Replica:
                 unknown("DeadlineExceeded", "the index of the read was not reached in time"),
             )
 
+    def _settle_handover(self, handover: Handover, now_ns: int) -> None:
+        reply = handover.outcome(self.raft, now_ns)
+        if reply is not None:
+            self._handover = None
+            self._outbox.complete(handover.request, reply)
+
     def _abandon_proposals(self) -> None:
         for _, request in self._proposals.values():
             self._outbox.complete(request, _LOST_PLACE)
@@ -447,58 +486,3 @@ class Replica:
         self._drop_snapshot()
         self.shelf.files.close()
         self.journal.close()
-
-    # -- the trace --------------------------------------------------------------------------------
-
-    def _trace_role(self) -> None:
-        raft = self.raft
-        role = (raft.role, raft.term)
-        if role != self._seen_role:
-            self._seen_role = role
-            self.probe.role = raft.role
-            self.probe.emit(
-                RoleChanged(
-                    node=self.config.name,
-                    incarnation=self.config.incarnation,
-                    group=self.group,
-                    role=raft.role,
-                    term=raft.term,
-                    last_index=raft.last_index,
-                    last_term=raft.last_term,
-                )
-            )
-
-    def _trace_appended(self, entries: Sequence[Entry], *, durable: bool) -> None:
-        self.probe.emit(
-            Appended(
-                node=self.config.name,
-                incarnation=self.config.incarnation,
-                group=self.group,
-                entries=tuple((entry.index, entry.term, entry.data) for entry in entries),
-                durable=durable,
-            )
-        )
-
-    def _trace_committed(self, entry: Entry) -> None:
-        self._seen_commit = entry.index
-        self.probe.emit(
-            Committed(
-                node=self.config.name,
-                incarnation=self.config.incarnation,
-                group=self.group,
-                index=entry.index,
-                term=entry.term,
-            )
-        )
-
-    def _trace_applied(self, entry: Entry, outcome: Outcome) -> None:
-        self.probe.emit(
-            outcome.event(
-                node=self.config.name,
-                incarnation=self.config.incarnation,
-                group=self.group,
-                term=entry.term,
-                replay=False,
-                digest=zlib.crc32(entry.data),
-            )
-        )

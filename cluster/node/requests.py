@@ -9,8 +9,11 @@ Kinds of requests (`Request.kind`) and their `body`:
 ``txn``                   ``operations``, a list of ``[op, key, value]`` (`MicroOperation`), done all or none;
                           ``client``, ``sequence``; with ``r`` and ``compare`` alone it is a linearizable read that any
                           node answers and that wants neither
-``status``                nothing; role, term, leader, applied, commit of each group; ``wall_ns`` and ``stamp_ns``, the wall
+``status``                nothing; role, term, leader, applied, commit, configuration of the group; ``wall_ns`` and ``stamp_ns``, the wall
                           clock's reading and a timestamp later than all that this life gave before
+``membership.change``     ``adds`` (learners), ``promotes``, ``removes``: lists of names, all at once; and ``expected_index``,
+                          which the present configuration must have
+``membership.transfer``   ``target``: the voter that is to lead
 ``admin.<Method>``        the public admin surface of the encryption design; mutators stay closed
 ``inspect.state``         nothing; live state O6 of one group
 ``inspect.register``      ``dek_id``, ``full_node_id``, ``local_epoch``; passes the leader's check

@@ -21,9 +21,10 @@ from cluster.machine.leader_check import RegistrationRefused
 from cluster.node.clock import Stamps
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import UnknownCrashPoint, check_order
+from cluster.node.membership import change_of, described
 from cluster.node.queries import Query
 from cluster.node.requests import CrashOrder, Reply, Request, ok, refused
-from cluster.raft.core import NotLeader, TooManyInFlight
+from cluster.raft.core import NotLeader, NotNow, TooManyInFlight
 
 if TYPE_CHECKING:
     from cluster.node.replica import Outbox, Replica
@@ -63,6 +64,8 @@ class Serving:
             "get": self._get,
             "txn": self._txn,
             "status": self._status,
+            "membership.change": self._change,
+            "membership.transfer": self._transfer,
             "inspect.state": self._inspect,
             "inspect.register": self._register,
             "inspect.propose_raw": self._propose_raw,
@@ -82,7 +85,7 @@ class Serving:
                 reply = self._dispatch(replica, number, request, now_ns)
             except NotLeader as error:
                 reply = refused("NotLeader", str(error), leader=error.leader)
-            except TooManyInFlight as error:
+            except (NotNow, TooManyInFlight) as error:
                 reply = refused("Unavailable", str(error))
             except _CALLERS_MISTAKES as error:
                 reply = refused(
@@ -127,6 +130,7 @@ class Serving:
             "last_index": raft.last_index,
             "snapshot_index": replica.snapshot_index,
             "recovering": machine.recovering,
+            "configuration": described(raft.configuration),
             "state_hash": machine.state_hash(),
             "rows": {key.hex(): value.hex() for key, value in machine.registry_rows()},
         }
@@ -176,8 +180,18 @@ class Serving:
                 "leader": raft.leader,
                 "commit": raft.commit,
                 "applied": replica.machine.applied,
+                "configuration": described(raft.configuration),
             }
         )
+
+    def _change(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> None:
+        change, expected_index = change_of(body, self._config.reachable)
+        replica.change(number, change, expected_index, now_ns)
+
+    def _transfer(
+        self, replica: Replica, number: int, body: dict[str, Any], now_ns: int
+    ) -> Reply | None:
+        return replica.transfer(number, str(body["target"]), now_ns)
 
     def _inspect(self, replica: Replica, number: int, body: dict[str, Any], now_ns: int) -> Reply:
         return ok(self.state(replica.group))

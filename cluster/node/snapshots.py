@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cluster.machine.snapshot_stream import restore_pairs
-from cluster.node.peers import Peers, save_peers
+from cluster.node.membership import save_configuration
 from cluster.node.recovery import open_machine
 from cluster.raft.messages import SnapshotMeta
 from cluster.storage.snapshot_files import SnapshotUnusable
@@ -40,7 +40,7 @@ def take_snapshot(replica: Replica) -> Generator[None, None, None]:
     probe, machine, raft, files = replica.probe, replica.machine, replica.raft, replica.shelf.files
     probe.reach("snap.trigger")
     index = machine.applied
-    meta = SnapshotMeta(index=index, term=raft.term_of(index), voters=replica.config.peers)
+    meta = raft.meta_at(index)
     state_hash = machine.state_hash()
     stream = b"".join(machine.dump())
     probe.reach("snap.store_snapshot_taken")
@@ -95,12 +95,7 @@ def install_received(replica: Replica, meta: SnapshotMeta) -> None:
     )
     replica.machine.hlc_ceiling_ms = header.hlc_ceiling_ms
     replica.machine.set_durable_applied_index(meta.index)
-    save_peers(
-        replica.disk,
-        f"g{replica.group}",
-        Peers(node=replica.config.name, voters=meta.voters),
-        probe,
-    )
+    save_configuration(replica, meta.configuration)
     probe.reach("inst.peers_saved")
     replica.shelf.put(meta)
     replica.snapshot_index = meta.index

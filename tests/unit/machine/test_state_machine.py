@@ -21,6 +21,7 @@ from cluster.machine.entries import (
 )
 from cluster.machine.machine import MachineConfig, MachineHalted, StateMachine
 from cluster.probe import SilentProbe
+from cluster.raft.configuration import Configuration, encode_configuration
 from cluster.raft.messages import Entry
 from cluster.storage.state_store import StoreFailed
 from cluster.trace import Applied
@@ -38,7 +39,7 @@ def row(first, last):
 # -- dispatch ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("data", [b"", b"\x02garbage", encode_entry(1, b"")])
+@pytest.mark.parametrize("data", [b"", b"\x03garbage", encode_entry(1, b"")])
 def test_entries_that_are_no_ops(data):
     """An entry that is empty or no proposal moves the volatile applied index and nothing else."""
     lab = Lab()
@@ -47,6 +48,16 @@ def test_entries_that_are_no_ops(data):
 
     assert (outcome.decision, outcome.opcode, outcome.halt) == ("noop_entry", -1, False)
     assert lab.machine.applied == 1
+    assert lab.machine.flush() is None
+
+
+def test_a_configuration_changes_no_row():
+    """An entry about the members of the cluster is named as such and does nothing to the state."""
+    lab = Lab()
+
+    outcome = lab.machine.apply(Entry(1, 1, encode_configuration(Configuration(("n1",)))))
+
+    assert (outcome.decision, outcome.opcode, lab.machine.applied) == ("configuration", -1, 1)
     assert lab.machine.flush() is None
     assert lab.store.batches == []
 

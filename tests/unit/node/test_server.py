@@ -11,7 +11,15 @@ import pytest
 
 from cluster.client import NodeConnection
 from cluster.node.config import NodeConfig
-from cluster.node.frames import FrameReader, Hello, PeerWord, decode_answer, decode_peer_word, frame
+from cluster.node.frames import (
+    PROTOCOL_VERSION,
+    FrameReader,
+    Hello,
+    PeerWord,
+    decode_answer,
+    decode_peer_word,
+    frame,
+)
 from cluster.node.process_config import Cuts, ProcessConfig
 from cluster.node.requests import Request, ok
 from cluster.node.server import Server
@@ -87,7 +95,7 @@ class Lab:
 
     async def peer_line(self, **changes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         fields = {
-            "version": 1,
+            "version": PROTOCOL_VERSION,
             "kind": "peer",
             "cluster": "lab",
             "node": "n2",
@@ -250,7 +258,7 @@ def test_the_reason_arrives_though_the_caller_goes_on_talking():
     async def scenario(lab):
         await lab.said.get()
         caller = socket.create_connection(lab.address)
-        caller.sendall(frame(Hello(1, "peer", "yesterday", "n2", 1, "n1")))
+        caller.sendall(frame(Hello(PROTOCOL_VERSION, "peer", "yesterday", "n2", 1, "n1")))
         assert "turned a caller away" in await lab.said.get()
         caller.sendall(b"more")
         await lab.client().call(Request("status", {}), SECOND_NS)
