@@ -29,12 +29,19 @@ def _namespaces() -> str | None:
     return shutil.which("ip") if os.geteuid() == 0 and all(map(shutil.which, programs)) else None
 
 
+def _loop(program: str) -> Callable[[], str | None]:
+    able = os.geteuid() == 0 and Path("/dev/loop-control").exists()
+    return lambda: shutil.which(program) if able else None
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "chromium": _program("chromium"),
     "dash": _program("dash"),
     "docker": _program("docker"),
+    "ext4": _loop("mkfs.ext4"),
     "fuse": _fuse,
     "namespaces": _namespaces,
+    "xfs": _loop("mkfs.xfs"),
 }
 """Name of a need -> where it is found, or None."""
 

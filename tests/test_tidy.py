@@ -48,6 +48,7 @@ EDGES = {
     "cluster/worlds/host/packet_queue_daemon.py": "packets of the kernel, in real time",
     "cluster/worlds/host/programs.py": "runs programs of the host",
     "cluster/worlds/host/repairs.py": "knows the process that a change of the host belongs to",
+    "cluster/worlds/host/loop_disk.py": "mounts real file systems",
     "cluster/worlds/host/power_disk/__main__.py": "a real process begins here",
     "cluster/worlds/host/power_disk/backing.py": "real files",
     "cluster/worlds/host/power_disk/control.py": "a socket and a thread beside FUSE's loop",
