@@ -261,8 +261,9 @@ class FileLimits(Protocol):
 class SpareNodes(Protocol):
     """What a world with the capability ``membership`` can do besides: nodes that are no members of the first configuration.
 
-    Spares are nodes of the world like any other, named in `World.nodes` after the `members`; `World.up` leaves them down.
-    A spare's disk is empty until its first start; joining is the business of the cluster's own membership changes.
+    Spares are nodes of the world like any other, named in `World.nodes` after the `members`; `World.up` leaves them down,
+    and so does `World.start` until `start_spare` has started them once. A spare's disk is empty until then; joining
+    is the business of the cluster's own membership changes.
     """
 
     members: tuple[str, ...]

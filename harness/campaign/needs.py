@@ -12,7 +12,9 @@ from harness.scenario import Scenario
 
 __all__ = ["CAPABILITIES", "WorldCannot", "check_needs"]
 
-_PROCESSES = frozenset({"kill", "power", "pause", "cut", "crash-points", "inspect", "disk-dump"})
+_PROCESSES = frozenset(
+    {"kill", "power", "pause", "cut", "crash-points", "inspect", "disk-dump", "membership"}
+)
 
 CAPABILITIES: dict[str, frozenset[str]] = {
     "sim": _PROCESSES

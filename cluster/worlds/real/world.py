@@ -74,6 +74,7 @@ class RealWorld(WallTimeline):
         """`directory` is the run's folder, `config` what all nodes share. Raises WorldFailed for a used folder."""
         super().__init__()
         self.nodes = tuple(nodes)
+        self.members = config.peers
         self.capabilities = self._capabilities(config, options)
         self._config = config
         self._options = options
@@ -107,10 +108,11 @@ class RealWorld(WallTimeline):
         self._hosts = await self._site.open(self._cluster, folders)
         for node in self._nodes.values():
             node.line = self._line(node.name)
-        await asyncio.gather(*(self.start(name) for name in self.nodes))
-        for node in self._nodes.values():
+        await asyncio.gather(*(self.start(name) for name in self.members))
+        for name in self.members:
+            node = self._nodes[name]
             if node.life is None:
-                raise WorldFailed(f"{node.name} did not come up:\n{log_tail(node.log)}")
+                raise WorldFailed(f"{name} did not come up:\n{log_tail(node.log)}")
 
     async def down(self) -> None:
         """See `World`: ask every node to stop, then insist."""
@@ -128,6 +130,14 @@ class RealWorld(WallTimeline):
 
     async def start(self, node: str, **changes: Any) -> None:
         """See `World`. Raises WorldFailed when the node neither serves nor ends in time."""
+        if node in self.members or self._nodes[node].incarnation:
+            await self._start(node, changes)
+
+    async def start_spare(self, node: str) -> None:
+        """See `cluster.worlds.world.SpareNodes`. Raises WorldFailed as `start` does."""
+        await self._start(node, {})
+
+    async def _start(self, node: str, changes: Mapping[str, Any]) -> None:
         assert self._hosts, "`up` comes first"
         real = self._nodes[node]
         if real.life is not None or real.launching.locked():
@@ -247,7 +257,8 @@ class RealWorld(WallTimeline):
         node = msgspec.structs.replace(
             self._config,
             name=real.name,
-            peers=self.nodes,
+            peers=self.members if real.name in self.members else (),
+            reachable=self.nodes,
             incarnation=real.incarnation,
             **real.changes,
         )
@@ -373,7 +384,7 @@ class RealWorld(WallTimeline):
 
     def _capabilities(self, config: NodeConfig, options: RealOptions) -> frozenset[str]:
         """What this world can do, given how its nodes are started."""
-        capabilities = {"kill", "pause", "disk-dump"}
+        capabilities = {"kill", "pause", "disk-dump", "membership"}
         if options.undo_log:
             capabilities.add("power")
         if config.crash_points:

@@ -92,7 +92,7 @@ class SimWorld:
     name = "sim"
     capabilities = frozenset(
         {"kill", "power", "pause", "cut", "link-faults", "clock-rate", "disk-faults",
-         "crash-points", "inspect", "disk-dump", "simulated-time",
+         "crash-points", "inspect", "disk-dump", "membership", "simulated-time",
          "cut-clients", "file-faults", "realtime"}
     )  # fmt: skip
 
@@ -107,6 +107,7 @@ class SimWorld:
         observers: Sequence[Callable[[Event], None]] = (),
     ) -> None:
         self.nodes = tuple(nodes)
+        self.members = config.peers
         self.kernel = Kernel()
         self.tape = tape
         self.network = Network(options.link, tape)
@@ -153,8 +154,8 @@ class SimWorld:
     # -- life and death of nodes --------------------------------------------------------------------
 
     async def up(self) -> None:
-        """Start every node."""
-        for name in self.nodes:
+        """Start every member."""
+        for name in self.members:
             await self.start(name)
 
     async def down(self) -> None:
@@ -169,6 +170,14 @@ class SimWorld:
 
     async def start(self, node: str, **changes: Any) -> None:
         """See `World`: open the node on its disk; a halt during replay ends it again with exit code 78."""
+        if node in self.members or self._places[node].incarnation:
+            await self._start(node, changes)
+
+    async def start_spare(self, node: str) -> None:
+        """See `cluster.worlds.world.SpareNodes`."""
+        await self._start(node, {})
+
+    async def _start(self, node: str, changes: Mapping[str, Any]) -> None:
         place = self._places[node]
         if place.node is not None:
             return
@@ -182,7 +191,8 @@ class SimWorld:
         config = msgspec.structs.replace(
             self._config,
             name=node,
-            peers=self.nodes,
+            peers=self.members if node in self.members else (),
+            reachable=self.nodes,
             incarnation=place.incarnation,
             **place.changes,
         )
