@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import click
@@ -102,6 +103,33 @@ def _node_image() -> str:
     return tag
 
 
+def _mounted_disks() -> str:
+    from cluster.worlds.errors import WorldFailed, WorldMissing
+    from cluster.worlds.host.power_disk.power_disk import PowerDisk
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with PowerDisk(Path(folder, "source"), Path(folder, "mount")) as disk:
+                Path(disk.mount, "probe").write_bytes(b"x")
+                disk.power_loss()
+        except WorldMissing as missing:
+            raise _Missing(str(missing), missing.remedy) from None
+        except WorldFailed as failure:
+            raise _Missing(str(failure)) from None
+    return "FUSE: local nodes may have disks that lose power (LocalOptions.power_disk)"
+
+
+def _kernel_disks() -> str:
+    from cluster.worlds.errors import WorldMissing
+    from cluster.worlds.host.loop_disk import require_loop_disks
+
+    try:
+        require_loop_disks()
+    except WorldMissing as missing:
+        raise _Missing(f"{missing}; tests against them are skipped", missing.remedy) from None
+    return "ext4 and xfs on loop devices, root"
+
+
 def _browser() -> str:
     found = shutil.which("chromium")
     if found is None:
@@ -115,6 +143,8 @@ _LATER: Final = ("ssh",)
 _BESIDE: Final[dict[str, Callable[[], str]]] = {
     "docker": _docker,
     "node image": _node_image,
+    "mounted disks": _mounted_disks,
+    "kernel disks": _kernel_disks,
     "report tests": _browser,
 }
 

@@ -22,7 +22,9 @@ from cluster.worlds.errors import WorldMissing
 from cluster.worlds.host.programs import Here, missing_programs
 from cluster.worlds.local.leftovers import start_ticks
 
-__all__ = ["LoopDisk", "remove_stale"]
+__all__ = ["FileSystem", "LoopDisk", "remove_stale", "require_loop_disks"]
+
+FileSystem = Literal["ext4", "xfs"]
 
 _IMAGES = Path("/dev/shm")  # noqa: S108 - memory is the point; the name below is ours alone
 _PREFIX = "reprise-disk"
@@ -32,8 +34,11 @@ _SHUT_DOWN = 0x8004587D
 """EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN: ``_IOR('X', 125, __u32)``."""
 _WITHOUT_LOG = struct.pack("=I", 2)
 """Drop what stands in memory, the log included."""
-_MAKE = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"]}
-_PACKAGES = {"ext4": "e2fsprogs", "xfs": "xfsprogs"}
+_MAKE: dict[FileSystem, list[str]] = {
+    "ext4": ["mkfs.ext4", "-q", "-F"],
+    "xfs": ["mkfs.xfs", "-q", "-f"],
+}
+_PACKAGES: dict[FileSystem, str] = {"ext4": "e2fsprogs", "xfs": "xfsprogs"}
 
 _numbers = itertools.count()
 
@@ -41,7 +46,7 @@ _numbers = itertools.count()
 class LoopDisk:
     """One file system, mounted at `mount` between `start` and `close`. All raise WorldFailed with what a program said."""
 
-    def __init__(self, mount: Path, file_system: Literal["ext4", "xfs"]) -> None:
+    def __init__(self, mount: Path, file_system: FileSystem) -> None:
         self.mount = mount.absolute()
         own = f"{_PREFIX}-{os.getpid()}-{start_ticks(os.getpid())}-{next(_numbers)}"
         self._image = _IMAGES / own
@@ -52,12 +57,7 @@ class LoopDisk:
 
     def start(self) -> None:
         """Format and mount. Raises WorldMissing with the command that installs what is missing."""
-        missing = missing_programs([_MAKE[self._file_system][0], "mount", "umount"])
-        if missing:
-            package = _PACKAGES[self._file_system]
-            raise WorldMissing(f"{missing[0]} is missing", f"apt-get install -y {package}")
-        if os.geteuid() != 0 or not Path("/dev/loop-control").exists():
-            raise WorldMissing("mounting an image needs root and loop devices")
+        require_loop_disks(self._file_system)
         remove_stale()
         self.mount.mkdir(parents=True, exist_ok=True)
         with self._image.open("wb") as image:
@@ -109,6 +109,17 @@ class LoopDisk:
     def _detach(self) -> None:
         self._run(["umount", str(self.mount)])
         self._mounted = False
+
+
+def require_loop_disks(*file_systems: FileSystem) -> None:
+    """Raise WorldMissing, with the command that helps, when this machine cannot have such disks (none named: all)."""
+    for name in file_systems or _MAKE:
+        if missing_programs([_MAKE[name][0]]):
+            raise WorldMissing(
+                f"{_MAKE[name][0]} is missing", f"apt-get install -y {_PACKAGES[name]}"
+            )
+    if os.geteuid() != 0 or not Path("/dev/loop-control").exists():
+        raise WorldMissing("mounting an image needs root and loop devices")
 
 
 def remove_stale() -> list[str]:
