@@ -1,7 +1,8 @@
-"""The scenarios of the specification on real processes: the same files, the same crash points, the same verdicts."""
+"""The scenarios of the specification on real processes and in containers: the same files, the same crash points, the same verdicts."""
 
 from pathlib import Path
 
+import docker_lab
 import msgspec
 import pytest
 from appendix_a import VARIANTS, equal_epoch_replay
@@ -20,11 +21,11 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 MODES = ("every", "data", "snapshot")
 
 
-def run(name, store, mode):
+def run(name, store, mode, world="local"):
     text = (
         (EXAMPLES / f"{name}.toml")
         .read_text()
-        .replace("workload =", 'world = "local"\nworkload =', 1)
+        .replace("workload =", f'world = "{world}"\nworkload =', 1)
     )
     folder = Store(store).create(name, "20260101T000000.000Z")
     scenario = load_scenario(text, known())
@@ -69,6 +70,18 @@ def test_a_collision_on_processes_halts_every_replica_again(tmp_path, name):
     assert {event.error_class for event in halts} == {"WriterUint16Collision"}
     assert len({event.index for event in halts}) == 1
     assert {event.node for event in halts} == {"n1", "n2", "n3"}
+
+
+@pytest.mark.parametrize(
+    "name", ["a1-equal-epoch-replay", "a2-rollback-halts", "a3-collision-less"]
+)
+def test_the_scenarios_hold_in_containers(tmp_path, name):
+    """A1' to A3' in the world docker: the replay changes nothing, rollback and collision halt all three replicas again."""
+    docker_lab.image()
+    finished = run(name, tmp_path, "data", world="docker")
+    halts = [event for event in finished.trace if type(event) is Halted]
+    assert finished.results["world"] == "docker"
+    assert len(halts) >= (0 if name.startswith("a1") else 9)
 
 
 AGAIN_AND_EVERYBODY = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,11 @@ def image() -> str:
     return tag
 
 
-def world(directory: Path, config: NodeConfig) -> DockerWorld:
+def world(directory: Path, config: NodeConfig, **options: Any) -> DockerWorld:
     """A docker world of the nodes in `config`."""
     return DockerWorld(
-        config.peers, directory=directory, config=config, options=DockerOptions(image=image())
+        config.peers,
+        directory=directory,
+        config=config,
+        options=DockerOptions(image=image(), **options),
     )

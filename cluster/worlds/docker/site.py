@@ -50,6 +50,8 @@ class DockerSite:
         self._client: DockerClient | None = None
         self._run = ""
         self._changes: ChangeLog | None = None
+        self.label = ""
+        """Tells the rules of this run from those of others."""
         self.network: HostNetwork | None = None
         """The faults of links; there is one after `open`."""
 
@@ -58,6 +60,7 @@ class DockerSite:
         require_host()
         self._client = connect()
         self._run = cluster
+        self.label = f"{crc32(cluster.encode()):08x}"
         return await asyncio.to_thread(self._make, folders)
 
     def close(self) -> None:
@@ -95,7 +98,7 @@ class DockerSite:
         self._changes = ChangeLog(changes_directory(), self._run)
         self.network = HostNetwork(
             {name: NodePlace(address=place, namespace="") for name, place in addresses.items()},
-            label=f"{crc32(self._run.encode()):08x}",
+            label=self.label,
             namespace="",
             changes=self._changes,
             seed=self._seed,
