@@ -13,12 +13,15 @@ from cluster.trace import (
     Halted,
     HitPoint,
     Installed,
+    Reconfigured,
     RoleChanged,
     SnapshotTaken,
     Started,
     Stopped,
+    Transferred,
 )
 from harness.checkers.checker import Run, Verdict
+from harness.checkers.memberships import joined_by_change
 from harness.checkers.trace_views import rare_events
 
 __all__ = ["CrashFacts"]
@@ -32,12 +35,18 @@ class CrashFacts:
     name = "crashes"
 
     def check(self, run: Run) -> Verdict:
-        """See `Checker`. `restores` counts stores rebuilt from a snapshot, `installs` snapshots from a leader."""
+        """See `Checker`. `restores` counts stores rebuilt from a snapshot, `installs` snapshots from a leader.
+
+        `membership_changes` counts configurations that were applied (one that was joint counts when it was left),
+        `leader_transfers` leaders whom the one before asked for, `joins_by_snapshot` newcomers who got one.
+        """
         counts = Counter(dict.fromkeys(_FACTS, 0))
         points: Counter[str] = Counter()
         faults: Counter[str] = Counter()
         leaders: dict[int, tuple[str, int]] = {}
         started: dict[tuple[str, int], int] = {}
+        changed: dict[tuple[int, int], None] = {}
+        joining = dict(joined_by_change(run.trace))
         for event in rare_events(run.trace):
             if isinstance(event, HitPoint):
                 points[event.point] += 1
@@ -56,6 +65,14 @@ class CrashFacts:
                 counts["snapshots"] += 1
             elif isinstance(event, Installed):
                 counts["installs"] += 1
+                if (event.node, event.group) in joining:
+                    del joining[event.node, event.group]
+                    counts["joins_by_snapshot"] += 1
+            elif isinstance(event, Reconfigured):
+                if event.applied and not event.outgoing:
+                    changed[event.group, event.index] = None
+            elif isinstance(event, Transferred):
+                counts["leader_transfers"] += 1
             elif isinstance(event, Halted):
                 counts["halts"] += 1
             elif isinstance(event, Fault):
@@ -64,6 +81,7 @@ class CrashFacts:
                 else:
                     faults[event.action] += 1
                 counts["links_cut"] += len(event.target.split()) * (event.action == "cut")
+        counts["membership_changes"] = len(changed)
         facts: dict[str, Any] = dict(counts)
         facts["crash_points_hit"] = dict(sorted(points.items()))
         facts["faults"] = dict(sorted(faults.items()))
@@ -75,7 +93,10 @@ _FACTS = (
     "clean_stops",
     "halts",
     "installs",
+    "joins_by_snapshot",
     "leader_changes",
+    "leader_transfers",
+    "membership_changes",
     "links_cut",
     "packets_dropped",
     "restarts",

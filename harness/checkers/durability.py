@@ -7,7 +7,7 @@ Four questions to one run:
 * Does a store that says "applied up to a" hold the rows of every registration up to a, and does a row once written
   durably ever come back older? Asked at each start, and at each registration applied after it.
 * Is every acknowledged write and registration in the committed log, and the log's committed part still held by a
-  majority after each restart?
+  quorum after each restart?
 * Do the final states show every acknowledged registration, or a later one of the same row?
 
 Each acknowledged operation found missing counts once in ``lost_sync_writes``.
@@ -42,6 +42,7 @@ from harness.checkers.committed_log import (
     kv_requests,
 )
 from harness.checkers.evidence import LastCrash, finding, telling_first
+from harness.checkers.memberships import Members, members_at
 from harness.checkers.registry_fold import RowKey, registry_folds
 from harness.checkers.replica_story import corrupt_replicas
 from harness.operation import Operation
@@ -125,7 +126,7 @@ class _TraceJudgement:
         """By identity of the `Started` event that told of it."""
         for log in committed_logs(run.trace).values():
             self._shrinkings |= {id(found.started): found for found in log.shrinkings}
-        self._majority = len(run.nodes) // 2 + 1
+        self._run = run
         handlers: dict[type, Callable[[Any], None]] = {
             Applied: self._applied,
             FalseClaim: self._false_claim,
@@ -194,13 +195,18 @@ class _TraceJudgement:
         if event.restored:
             image.floor.clear()
         shrinking = self._shrinkings.get(id(event))
-        if shrinking is not None and len(shrinking.holders) < self._majority:
+        if shrinking is not None and not self._members(event.group, shrinking.commit).has(
+            shrinking.holders
+        ):
             held = ", ".join(shrinking.holders) or "nobody"
             what = (
                 f"entry {shrinking.commit} was committed and is now held by {held} only: "
                 f"{event.node} came back with a log that ends at {event.last_index}"
             )
             self._broken("I22", what, event, index=shrinking.commit)
+
+    def _members(self, group: int, index: int) -> Members:
+        return members_at(self._run.trace, group, index, self._run.nodes)
 
     def _applied(self, event: Applied) -> None:
         if event.decision == "halt" and event.epoch_row < 0:

@@ -6,7 +6,8 @@ microseconds, so it keeps per node only terms and marks, and finds the rest thro
 `committed_log`: with log matching judged on every append, one comparison at the tip judges the whole path.
 
 Promises (Ongaro & Ousterhout 2014, figure 3, and §5.2-5.4): election safety, leader append-only, log matching,
-leader completeness, state machine safety; beside them: commit never goes back within one life of a node, and what a node said
+leader completeness, state machine safety; beside them: a leader commits only what a quorum of its configuration holds durably
+(events of different nodes must come in the order of cause and effect), commit never goes back within one life of a node, and what a node said
 was durable (its term, its committed entries) is still there after a restart (specification I6, I12).
 
 A node may die after writing and before saying so, and in the middle of anything: an unknown is no violation.
@@ -25,6 +26,7 @@ from cluster.trace import (
     Event,
     HitPoint,
     Installed,
+    Reconfigured,
     RoleChanged,
     Started,
     Stopped,
@@ -32,6 +34,7 @@ from cluster.trace import (
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.committed_log import UNKNOWN, Conflict, GroupLog, Peer
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
+from harness.checkers.memberships import Members, members_of
 
 __all__ = ["RaftChecker", "RaftInvariants"]
 
@@ -45,13 +48,15 @@ _CONFLICTS = {
 class _Member(Peer):
     """What is known of one replica: its log, and what it may never take back."""
 
-    __slots__ = ("commit", "durable_last", "durable_term", "role", "term")
+    __slots__ = ("commit", "configurations", "durable_last", "durable_term", "role", "term")
 
     def __init__(self) -> None:
         super().__init__()
         self.role = "follower"
         self.term = 0
         self.commit = 0
+        self.configurations: list[Members] = []
+        """By index; the last is in force."""
         self.durable_last = 0
         self.durable_term = 0
 
@@ -86,6 +91,7 @@ class RaftInvariants:
             Committed: self._committed,
             HitPoint: self._crashes.observe,
             Installed: self._installed,
+            Reconfigured: self._reconfigured,
             RoleChanged: self._role_changed,
             Started: self._started,
             Stopped: self._crashes.observe,
@@ -151,12 +157,44 @@ class RaftInvariants:
             what = f"{event.node} knew entry {member.commit} committed and now says {index}"
             self._broken("commit monotone", what, event)
         member.commit = index
+        if event.term == member.term and member.role == "leader":
+            self._check_quorum(group, member, event)
         log = group.log
         if index > log.commit:
             group.commit_by_term[member.term] = index
         conflict = log.commit_to(index, event.term)
         if conflict is not None:
             self._conflict(conflict, event)
+
+    def _check_quorum(self, group: _Group, leader: _Member, event: Committed) -> None:
+        """A leader counts by a configuration that was in force at the entry or later; which one, no event tells."""
+        index, term = event.index, event.term
+        holders = [
+            name
+            for name, member in group.members.items()
+            if member.durable_last >= index and member.term_at(index) in (term, UNKNOWN)
+        ]
+        configurations = leader.configurations
+        for position in range(len(configurations) - 1, -1, -1):
+            if configurations[position].has(holders):
+                return
+            if configurations[position].index <= index:
+                break
+        if configurations:
+            what = (
+                f"{event.node}, leader of term {term}, committed entry {index}, which only "
+                f"{', '.join(holders) or 'nobody'} held durably"
+            )
+            self._broken("commit by quorum", what, event)
+
+    def _reconfigured(self, event: Reconfigured) -> None:
+        if event.applied:
+            return
+        _, member = self._place(event)
+        known = member.configurations
+        while known and known[-1].index >= event.index:
+            known.pop()
+        known.append(members_of(event))
 
     def _applied(self, event: Applied) -> None:
         group, _ = self._place(event)

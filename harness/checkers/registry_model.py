@@ -33,6 +33,7 @@ from cluster.trace import (
 )
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import LastCrash, finding, telling_first
+from harness.checkers.memberships import members_at
 from harness.checkers.registry_fold import (
     HALT_KINDS,
     Expectation,
@@ -363,11 +364,11 @@ class _Judgement:
             for (node, there), how in self._halted_replicas.items()
             if there == group and how == kind
         ]
-        majority = len(self._run.nodes) // 2 + 1
-        if len(halted) < majority:
+        members = members_at(self._run.trace, group, poison.index, self._run.nodes)
+        if not members.has(halted):
             what = (
                 f"entry {poison.index} ({kind}) was committed, but only {len(halted)} of "
-                f"{len(self._run.nodes)} nodes halted at it: {', '.join(sorted(halted)) or 'none'}"
+                f"{len(members.voters)} nodes halted at it: {', '.join(sorted(halted)) or 'none'}"
             )
             self._broken(_INVARIANT_OF_KIND[kind], what, **fields)
 
