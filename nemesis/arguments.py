@@ -24,7 +24,14 @@ from nemesis.targets import DOWN, TARGETS
 
 __all__ = ["ARGUMENTS", "check_fault"]
 
+_OFFSET_MAX_NS = 10 * 365 * 86_400 * 1_000_000_000
+"""Ten years: a wall clock that is further off is told from a monotonic one no more."""
+
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=SECONDS_MAX * 1_000_000_000)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+OffsetNanoseconds = Annotated[int, msgspec.Meta(ge=-_OFFSET_MAX_NS, le=_OFFSET_MAX_NS)]
+DriftPpm = Annotated[int, msgspec.Meta(ge=-500_000, le=500_000)]
+Period = Annotated[int, msgspec.Meta(ge=1_000_000, le=SECONDS_MAX * 1_000_000_000)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Target = Literal["one", "minority", "majority", "all", "leader", "follower"]
 
@@ -63,7 +70,19 @@ class _Degrade(_Drawn, kw_only=True):
     delay_ns: Nanoseconds
     loss_percent: Percent
     duplication_percent: Percent
+    jitter_ns: Nanoseconds = 0
+    reordering_percent: Percent = 0
+    bandwidth_bps: Count = 0
     duration_ns: Nanoseconds
+
+
+class _DegradeThese(_Strike, kw_only=True):
+    delay_ns: Nanoseconds = 0
+    loss_percent: Percent = 0
+    duplication_percent: Percent = 0
+    jitter_ns: Nanoseconds = 0
+    reordering_percent: Percent = 0
+    bandwidth_bps: Count = 0
 
 
 class _DiskFault(_Drawn, kw_only=True):
@@ -74,8 +93,72 @@ class _DiskFault(_Drawn, kw_only=True):
 
 
 class _Skew(_Drawn, kw_only=True):
-    drift_ppm: Annotated[int, msgspec.Meta(ge=-500_000, le=500_000)]
+    drift_ppm: DriftPpm
     duration_ns: Nanoseconds
+
+
+class _SkewThese(_Strike, kw_only=True):
+    drift_ppm: DriftPpm
+
+
+class _Bump(_DrawnStrike, kw_only=True):
+    offset_ns: OffsetNanoseconds
+    drift_ppm: DriftPpm = 0
+
+
+class _BumpThese(_Strike, kw_only=True):
+    offset_ns: OffsetNanoseconds
+    drift_ppm: DriftPpm = 0
+
+
+class _Strobe(_Drawn, kw_only=True):
+    offset_ns: OffsetNanoseconds
+    period_ns: Period
+    duration_ns: Nanoseconds
+
+
+class _StrobeThese(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    offset_ns: OffsetNanoseconds
+    period_ns: Period
+    duration_ns: Nanoseconds
+
+
+class _Path(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    path: str = ""
+
+
+class _Truncate(_Path, kw_only=True):
+    count: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
+
+
+class _BitFlip(_Truncate, kw_only=True):
+    seed: Count = 0
+
+
+class _Swap(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    other: str
+
+
+class _OpenFiles(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    open_files: Count = 0
+
+
+class _Limits(_OpenFiles, kw_only=True):
+    cpu_percent: Count = 0
+    memory_bytes: Count = 0
+    disk_bytes: Count = 0
+
+
+class _Newcomer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    order: list[str]
+
+
+class _Leaving(_Drawn, kw_only=True):
+    kill: bool = False
+
+
+class _LeavingThese(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    kill: bool = False
 
 
 class _Grudge(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -87,24 +170,43 @@ class _Grudge(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 Shape = type[msgspec.Struct]
 
 ARGUMENTS: dict[str, tuple[Shape | None, Shape | None]] = {
+    "add-learner": (_Newcomer, _Nothing),
     "arm": (None, CrashOrder),
     "await-exit": (_Wait, None),
+    "bitflip": (None, _BitFlip),
+    "bump-clock": (_Bump, _BumpThese),
     "crash-point": (_CrashPoint, None),
-    "degrade": (_Degrade, None),
+    "cut-clients": (_DrawnStrike, _Strike),
+    "degrade": (_Degrade, _DegradeThese),
     "disarm": (_Nothing, None),
     "disk-fault": (_DiskFault, None),
     "dump": (_Nothing, None),
     "heal": (_Nothing, None),
+    "join": (_Newcomer, _Nothing),
+    "keep": (None, _Path),
     "kill": (_DrawnStrike, _Strike),
+    "limit": (None, _Limits),
+    "limit-files": (None, _OpenFiles),
     "partition": (None, _Nothing),
     "pause": (_DrawnStrike, _Strike),
     "power-loss": (_DrawnStrike, _Strike),
+    "promote": (_Newcomer, _Nothing),
+    "remove": (_Leaving, _LeavingThese),
+    "replace": (_Drawn, _Nothing),
+    "reset-clock": (_Nothing, _Nothing),
     "resume": (_Nothing, _Nothing),
-    "skew": (_Skew, None),
+    "settle-membership": (_Nothing, None),
+    "skew": (_Skew, _SkewThese),
     "snapshot": (_Drawn, None),
+    "stale": (None, _Path),
     "start": (_Nothing, _Nothing),
     "start-partition": (_Grudge, None),
     "stop-partition": (_Nothing, None),
+    "strobe-clock": (_Strobe, _StrobeThese),
+    "swap-disks": (None, _Swap),
+    "transfer": (_Drawn, _Nothing),
+    "truncate": (None, _Truncate),
+    "wipe": (None, _Path),
 }
 """Operation -> the shape of its arguments without targets, and with targets; None where it must have some, or none."""
 
@@ -127,8 +229,12 @@ def check_fault(fault: FaultEntry, nodes: Sequence[str]) -> None:
         arguments = msgspec.convert(fault.value, shape)
     except msgspec.ValidationError as error:
         raise UserMistake(f"{fault.f}: {error}") from None
-    if isinstance(arguments, _Drawn | _Grudge) and sorted(arguments.order) != sorted(nodes):
+    if isinstance(arguments, _Drawn | _Grudge | _Newcomer) and sorted(arguments.order) != sorted(
+        nodes
+    ):
         raise UserMistake(f"{fault.f}: order must hold every node once: {', '.join(nodes)}")
+    if isinstance(arguments, _Swap):
+        _check_word(f"{fault.f}: other", arguments.other, nodes)
     if isinstance(arguments, _Grudge):
         _check_word(f"{fault.f}: grudge", arguments.grudge, GRUDGES)
 

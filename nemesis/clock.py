@@ -1,7 +1,8 @@
 """Clocks that run at the wrong speed: a node's monotonic time goes up to half as fast again, or half as fast.
 
 ``skew`` is one story: drawn nodes run fast or slow for a while. Elections may come early or late; no read may be stale
-because of it, since nothing in the cluster takes a lease for granted.
+because of it, since nothing in the cluster takes a lease for granted. In a scenario file it may stand without a
+`duration_ns`; then the clocks stay wrong until another ``skew`` with `drift_ppm` 0, or the end of the run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from cluster.worlds.world import ClockFaults, World
 from harness.generator import SECOND_NS, Context, Generatorish, nemesis, stagger
 from harness.operation import Operation
 from nemesis.package import Package
-from nemesis.targets import resolve, shuffled
+from nemesis.targets import meant, shuffled
 
 __all__ = ["ClockNemesis", "clock"]
 
@@ -30,12 +31,13 @@ class ClockNemesis:
         """Change the rate of the targets' clocks, wait, and set it right."""
         value = operation.value
         clocks = cast("ClockFaults", world)
-        targets = await resolve(world, value["target"], value["order"])
+        targets = await meant(world, value)
         for node in targets:
             await clocks.clock_rate(node, value["drift_ppm"])
-        await world.sleep(value["duration_ns"])
-        for node in targets:
-            await clocks.clock_rate(node, 0)
+        if "duration_ns" in value:
+            await world.sleep(value["duration_ns"])
+            for node in targets:
+                await clocks.clock_rate(node, 0)
         return operation.completed("info", {**value, "nodes": targets})
 
     async def undo(self, world: World) -> None:

@@ -1,7 +1,8 @@
 """Partitions: who does not hear whom, and for how long.
 
 The *grudges* are pure functions from a drawn order of nodes to directed links; cutting them is the world's
-business. Jepsen's shapes: one node isolated, halves, a majorities ring, a bridge; and one direction only.
+business. Jepsen's shapes: one node isolated, halves, a minority third, a majorities ring, a bridge; one direction only;
+and the partial ones that stopped real clusters (Ng et al., "Omni-Paxos", 2023): one link gone, and a star.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from cluster.worlds.world import World
 from harness.generator import SECOND_NS, Context, Generatorish, cycle, flip_flop, nemesis, stagger
 from harness.operation import Operation
+from nemesis.members import configuration_of, members_in
 from nemesis.package import Package
 from nemesis.targets import leader_of, shuffled
 
@@ -65,6 +67,22 @@ def majorities_ring(order: Sequence[str]) -> Links:
     return [link for link in permutations(order, 2) if link not in heard]
 
 
+def one_link(order: Sequence[str]) -> Links:
+    """The first two nodes do not hear each other; everybody else hears everybody."""
+    return _between(order[:1], order[1:2])
+
+
+def star(order: Sequence[str]) -> Links:
+    """Only the first node hears anybody, and is heard: a majority there is through it alone."""
+    return list(permutations(order[1:], 2))
+
+
+def minority_third(order: Sequence[str]) -> Links:
+    """Less than a third of the nodes, at least one, apart from the rest."""
+    apart = max(1, (len(order) - 1) // 3)
+    return _between(order[:apart], order[apart:])
+
+
 GRUDGES: dict[str, Callable[[Sequence[str]], Links]] = {
     "isolate-one": isolate_one,
     "halves": halves,
@@ -72,6 +90,9 @@ GRUDGES: dict[str, Callable[[Sequence[str]], Links]] = {
     "deaf": deaf,
     "bridge": bridge,
     "majorities-ring": majorities_ring,
+    "one-link": one_link,
+    "star": star,
+    "minority-third": minority_third,
 }
 
 
@@ -88,10 +109,10 @@ class PartitionNemesis:
         if operation.f == "stop-partition":
             await world.heal()
             return operation.completed("info", "healed")
-        order = list(operation.value["order"])
+        order = members_in(await configuration_of(world), operation.value["order"])
         if operation.value["around_leader"]:
             leader = await leader_of(world)
-            if leader:
+            if leader in order:
                 order.remove(leader)
                 order.insert(0, leader)
         links = GRUDGES[operation.value["grudge"]](order)

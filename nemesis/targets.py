@@ -7,12 +7,14 @@ and of these words; it also knows `down`, the nodes whose process is gone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cluster.worlds.world import World
 from harness.generator import Context
+from nemesis.members import configuration_of, members_in, voters_in
 
-__all__ = ["DOWN", "TARGETS", "leader_of", "resolve", "resolve_all", "shuffled"]
+__all__ = ["DOWN", "TARGETS", "leader_of", "meant", "resolve", "resolve_all", "shuffled"]
 
 TARGETS = ("one", "minority", "majority", "all", "leader", "follower")
 DOWN = "down"
@@ -38,16 +40,19 @@ async def leader_of(world: World) -> str:
 async def resolve(world: World, target: str, order: Sequence[str]) -> list[str]:
     """Return the nodes that `target` means now; `order` is a drawn order of all nodes.
 
-    Nodes that run come before those that are down; without a leader, `leader` and `follower` mean the first of them,
+    Only members are meant, and a minority or majority is one of the voters. Nodes that run come before those that are down; without a leader, `leader` and `follower` mean the first of them,
     and a leader that is alone in its cluster is its own follower.
     """
-    count = len(order)
-    order = sorted(order, key=lambda node: not world.running(node))
+    configuration = await configuration_of(world)
+    order = sorted(members_in(configuration, order), key=lambda node: not world.running(node))
     if target in ("leader", "follower"):
         leader = await leader_of(world)
         if target == "leader":
             return [leader or order[0]]
         return [next((node for node in order if node != leader), leader)]
+    if target in ("minority", "majority"):
+        order = voters_in(configuration, order)
+    count = len(order)
     sizes = {"one": 1, "minority": (count - 1) // 2, "majority": count // 2 + 1, "all": count}
     return list(order[: max(1, sizes[target])])
 
@@ -63,3 +68,12 @@ async def resolve_all(world: World, targets: Sequence[str], order: Sequence[str]
         else:
             meant += await resolve(world, target, order)
     return [node for node in world.nodes if node in meant]
+
+
+async def meant(world: World, value: Mapping[str, Any]) -> list[str]:
+    """Return whom an operation's `value` means: its `targets`, what was drawn for it, or else every node."""
+    if value.get("targets"):
+        return await resolve_all(world, value["targets"], world.nodes)
+    if "target" in value:
+        return await resolve(world, value["target"], value["order"])
+    return list(world.nodes)

@@ -7,7 +7,7 @@ the nodes here and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from cluster.worlds.sim.world import SimOptions
 from cluster.worlds.tape import Stream, Tape
 from harness.campaign.options import check_options
 from harness.checkers.exact_faults import ExactFaults
+from harness.checkers.wall_clocks import WallClocks
 from harness.errors import UserMistake
 from harness.generator import SECOND_NS, nemesis, sleep
 from harness.scenario import NO_NEMESIS, At, Scenario
@@ -27,6 +28,7 @@ from harness.test import Test, arrange, exact_faults
 from nemesis.arguments import check_fault
 from nemesis.catalogue import EVERY, NEMESES, OPERATIONS
 from nemesis.exact import ExactNemesis
+from nemesis.membership import SPARES, MembershipNemesis
 from nemesis.package import Composed, Package, compose
 from nemesis.process import ProcessNemesis
 from workloads.catalogue import WORKLOADS
@@ -70,14 +72,17 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     options = offer.swarm(draw, options)
     workload = offer.make(options)
     names = scenario.nemesis or _enabled(draw, offer.nemeses)
+    spares = _spares(scenario, names)
+    everybody = (*nodes, *spares)
     if scenario.faults:
-        names, faults = [], _exactly(scenario, nodes)
+        names, faults = [], _exactly(scenario, everybody)
     else:
-        faults = _compose(names, {"nodes": nodes, "opcode": offer.opcode, **scenario.options})
+        about = {"nodes": everybody, "opcode": offer.opcode, **scenario.options}
+        faults = _compose(names, {**about, "spares": len(spares)})
     test = Test(
         name=scenario.name or scenario.workload,
         workload=scenario.workload,
-        nodes=nodes,
+        nodes=everybody,
         concurrency=scenario.concurrency,
         client=workload.client,
         nemesis=faults.nemesis,
@@ -93,6 +98,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
         checkers=(
             *workload.checkers,
             *([ExactFaults(scenario.faults)] if scenario.faults else ()),
+            *([WallClocks()] if "realtime" in faults.needs else ()),
         ),
         options=workload.options,
         stimuli={**workload.stimuli, **scenario.stimuli},
@@ -129,6 +135,14 @@ def _enabled(draw: Stream, nemeses: tuple[str, ...]) -> list[str]:
     return [name for name in nemeses if name == ALWAYS or draw.below(2)]
 
 
+def _spares(scenario: Scenario, names: Collection[str]) -> tuple[str, ...]:
+    """Return the nodes behind the members that wait to be added: none, unless the scenario says so or changes its membership."""
+    asked = {entry.f for entry in scenario.faults}
+    changes = asked & MembershipNemesis.fs if asked else "membership" in names
+    count = scenario.options.get("spares", SPARES if changes else 0)
+    return tuple(f"n{scenario.nodes + number}" for number in range(1, count + 1))
+
+
 def _compose(names: list[str] | tuple[str, ...], options: Mapping[str, Any]) -> Package:
     """Compose the named packages. What the end of a run asks for is always understood: starts, and single crash orders."""
     packages = [NEMESES[name](options) for name in names if name != NO_NEMESIS]
@@ -151,11 +165,14 @@ def _exactly(scenario: Scenario, nodes: tuple[str, ...]) -> Package:
             raise UserMistake(
                 f"faults[{number}]: at {entry.when.time_s:g} s the run is over (time_limit_s is {scenario.time_limit_s:g})"
             )
+    ending = [{"f": "heal"}, {"f": "disarm"}]
+    if any(entry.f in MembershipNemesis.fs for entry in scenario.faults):
+        ending.append({"f": "settle-membership"})
     return Package(
         name="exact",
         nemesis=Composed([make() for make in EVERY]),
         generator=None,
-        final_generator=nemesis([{"f": "heal"}, {"f": "disarm"}]),
+        final_generator=nemesis(ending),
         needs=frozenset().union(*[OPERATIONS[entry.f] for entry in scenario.faults]),
     )
 

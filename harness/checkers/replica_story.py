@@ -18,6 +18,7 @@ __all__ = [
     "Story",
     "corrupt_replicas",
     "is_disk_fault",
+    "is_file_damage",
 ]
 
 EFFECT_POINTS = frozenset(
@@ -50,9 +51,8 @@ _ABOUT_THE_ENTRY = frozenset(
 """Halts that no broken disk excuses: they say that the entry is wrong."""
 
 
-_DISK_FAULTS = frozenset(
-    {"disk-eio", "disk-flip", "disk-full", "disk-stale", "disk-swap", "disk-truncate", "disk-wipe"}
-)
+_FILE_DAMAGE = frozenset({"disk-flip", "disk-stale", "disk-swap", "disk-truncate", "disk-wipe"})
+_DISK_FAULTS = frozenset({"disk-eio", "disk-full"}) | _FILE_DAMAGE
 """Actions of the world after which a correct node may fail; a slow disk, or a mended one, is no excuse."""
 
 DISK_HEALED = "disk-heal"
@@ -62,6 +62,11 @@ DISK_HEALED = "disk-heal"
 def is_disk_fault(event: Fault) -> bool:
     """Whether the world broke a disk so that its node may fail."""
     return event.action in _DISK_FAULTS
+
+
+def is_file_damage(event: Fault) -> bool:
+    """Whether the world damaged files of a disk: mending the disk brings none of them back."""
+    return event.action in _FILE_DAMAGE
 
 
 @once_per_trace
@@ -82,6 +87,7 @@ class Story:
     __slots__ = (
         "applied",
         "disk_broken",
+        "disk_damaged",
         "disk_fault",
         "halted_at",
         "horizon",
@@ -121,6 +127,7 @@ class Story:
         """The failure of the store injected in this life."""
         self.row_corrupt = False
         self.disk_broken = False
+        self.disk_damaged = False
         self.disk_fault = False
         """Whether the disk was broken at any time in this life."""
         self.stop_cause = ""
@@ -156,8 +163,9 @@ class Story:
         """The world did something to the node; only its disk matters here."""
         if is_disk_fault(event):
             self.disk_broken = self.disk_fault = True
+            self.disk_damaged |= is_file_damage(event)
         elif event.action == DISK_HEALED:
-            self.disk_broken = False
+            self.disk_broken = self.disk_damaged
 
     def hit(self, event: HitPoint) -> None:
         """A crash point struck, or a failure of the store was injected."""

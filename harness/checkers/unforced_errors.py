@@ -12,7 +12,7 @@ from typing import Any
 from cluster.trace import Fault, Stopped
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
-from harness.checkers.replica_story import DISK_HEALED, is_disk_fault
+from harness.checkers.replica_story import DISK_HEALED, is_disk_fault, is_file_damage
 from harness.checkers.trace_views import rare_events
 
 __all__ = ["UnforcedErrors"]
@@ -29,6 +29,8 @@ class UnforcedErrors:
         """Node -> whether its disk is broken now."""
         hurt: dict[str, bool] = {}
         """Node -> whether its disk was broken at any time in the present life."""
+        damaged: dict[str, bool] = {}
+        """Node -> whether files of its disk were damaged, which no mending undoes."""
         crashes = LastCrash()
         facts = {"errors_forced": 0, "errors_unforced": 0}
         evidence: list[dict[str, Any]] = []
@@ -37,8 +39,9 @@ class UnforcedErrors:
             if isinstance(event, Fault):
                 if is_disk_fault(event):
                     broken[node] = hurt[node] = True
+                    damaged[node] = damaged.get(node, False) or is_file_damage(event)
                 elif event.action == DISK_HEALED:
-                    broken[node] = False
+                    broken[node] = damaged.get(node, False)
             elif isinstance(event, Stopped):
                 if event.cause == "error" and hurt.get(node, False):
                     facts["errors_forced"] += 1

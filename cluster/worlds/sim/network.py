@@ -34,7 +34,7 @@ class _Link:
     """One directed link: its model, taken apart, and its streams once something was drawn from them."""
 
     __slots__ = (
-        "delay", "delay_min_ns", "drops_below", "fate", "fateful", "name", "newest_ns",
+        "bad", "delay", "delay_min_ns", "drops_below", "fate", "fateful", "name", "newest_ns",
         "ordered", "spread_ns", "twice_from",
     )  # fmt: skip
 
@@ -42,6 +42,8 @@ class _Link:
         self.name = name
         self.fate: Stream | None = None
         self.delay: Stream | None = None
+        self.bad = False
+        """Whether the link has a model of its own."""
         self.newest_ns = 0
         """When the last message arrives; kept while the model is `ordered`."""
         self.obey(model)
@@ -65,7 +67,7 @@ class Network:
         self.cuts: frozenset[tuple[str, str]] = frozenset()
         """Messages from first to second of each pair are dropped, those under way too."""
         self.dropped = 0
-        """Messages dropped by cuts or lost; whoever tells of them sets it back."""
+        """Messages that cuts and bad links swallowed; whoever tells of them sets it back."""
         self._tape = tape
         self._links: dict[tuple[str, str], _Link] = {}
         """Made at the first message: the streams of the tape begin with their first draw."""
@@ -76,13 +78,16 @@ class Network:
 
     def set_link(self, source: str, target: str, model: LinkModel) -> None:
         """Give one link a model of its own."""
-        self._link(source, target).obey(model)
+        link = self._link(source, target)
+        link.obey(model)
+        link.bad = True
 
     def heal(self) -> None:
         """Undo every cut and every link of its own."""
         self.cuts = frozenset()
         for link in self._links.values():
             link.obey(self.model)
+            link.bad = False
 
     def arrivals(self, source: str, target: str, now_ns: int) -> tuple[int, ...]:
         """Return the times at which a message sent now arrives: none (lost), one, or two (duplicated)."""
@@ -96,7 +101,7 @@ class Network:
                 link.fate = self._tape.stream(f"network.fate/{link.name}")
             fate = link.fate.below(FRACTION_STEPS)
             if fate < link.drops_below:
-                self.dropped += 1
+                self.dropped += link.bad
                 return ()
             if fate >= link.twice_from:
                 return (self._arrival(link, now_ns), self._arrival(link, now_ns))
