@@ -45,8 +45,11 @@ _WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UN
 def command(json: bool, **values: Any) -> int:
     """Judge the history in FILE, made by Reprise, Jepsen, Porcupine, elle-cli, Plume or AWDIT.
 
-    Models: register, cas-register, multi-register, kv, append, set, queue, stack, counter, mutex; set-full;
-    for transactions list-append and rw-register.
+    Linearizability: register, cas-register, multi-register, kv, append, set, queue, stack, counter, mutex.
+    Transactions: list-append, rw-register. Laws of their own (docs/checkers.md): set-full, total-queue, unique-ids,
+    counter-bounds, bank, long-fork, fenced-lock, monotonic, sequential, causal-reverse, comments, kafka; causal,
+    causal-convergence, causal-memory; session-guarantees, read-your-writes, monotonic-reads, monotonic-writes,
+    writes-follow-reads, session-versions.
     """
     from harness.cli.exits import exit_for
     from harness.cli.telling import tell_json

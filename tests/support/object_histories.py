@@ -6,6 +6,8 @@ up, or an operation that failed takes effect all the same. So some histories are
 
 from __future__ import annotations
 
+import msgspec
+
 from harness.operation import Operation
 
 CRASHED, FAILED, SPOILED, FORGOTTEN = 0.12, 0.08, 0.12, 0.3
@@ -466,3 +468,18 @@ CONVICTED = {
 
 TOLD = ("read", "dequeue", "generate", "acquire")
 """What is invoked with nothing."""
+
+
+def one_by_one(lines, *, keyed=False):
+    """The lines of `CONVICTED` as a file of one operation after the other; `keyed`: values are [key, value]."""
+    events = []
+    for line in lines:
+        process, f, value = line.split(" ", 2)
+        told = msgspec.json.decode(value)
+        nothing = [told[0], None] if keyed else None
+        asked = nothing if f in TOLD else told
+        events += [
+            Operation(process=int(process), type="invoke", f=f, value=asked),
+            Operation(process=int(process), type="ok", f=f, value=told),
+        ]
+    return msgspec.json.Encoder().encode_lines(events)
