@@ -36,6 +36,7 @@ def _loop(program: str) -> Callable[[], str | None]:
 
 NEEDS: dict[str, Callable[[], str | None]] = {
     "chromium": _program("chromium"),
+    "compose": _program("docker-compose"),
     "dash": _program("dash"),
     "docker": _program("docker"),
     "ext4": _loop("mkfs.ext4"),
