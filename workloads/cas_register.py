@@ -1,6 +1,6 @@
 """Registers of few values: read, write and compare-and-set, which must be linearizable.
 
-Operations as in `register`, but every value is one of five, so that comparisons often succeed, many writes look alike, and the
+Operations as in `register`, but every value is one of three, so that comparisons often succeed, many writes look alike, and the
 judge has to search. Source: Jepsen's first test, and Knossos' ``cas-register``.
 """
 
@@ -22,7 +22,7 @@ from workloads.register import RegisterClient
 
 __all__ = ["OPTIONS", "VALUES", "swarm", "workload"]
 
-VALUES = 5
+VALUES = 3
 """So many values there are."""
 
 OPTIONS: dict[str, Any] = {

@@ -20,6 +20,7 @@ from workloads import (
     queue,
     register,
     registry,
+    session,
     write_read,
 )
 from workloads import set as growing_set
@@ -65,6 +66,7 @@ WORKLOADS: dict[str, Offer] = {
         register.workload, register.swarm, _CRASHES, register.OPTIONS, opcode=OPCODE_KV
     ),
     "registry": Offer(registry.workload, registry.swarm, _CRASHES, registry.OPTIONS, _REPLAYED),
+    "session": Offer(session.workload, session.swarm, _CRASHES, session.OPTIONS, opcode=OPCODE_KV),
     "set": Offer(
         growing_set.workload, growing_set.swarm, _CRASHES, growing_set.OPTIONS, opcode=OPCODE_KV
     ),

@@ -17,7 +17,7 @@ import msgspec
 
 from cluster.machine.kv_requests import STALE, KvResponse, micro_operations, only_looks
 from cluster.node.requests import Reply, Request
-from cluster.worlds.world import World
+from cluster.worlds.world import Connection, World
 from harness.operation import Operation
 from workloads.leader_line import LeaderLine
 
@@ -43,6 +43,7 @@ class KeyValueLine:
         self._client = f"p{process}"
         self._sequence = 0
         self._askings = 1 + insists * INSISTING_MAX
+        self.nodes = world.nodes
         self.index = 0
         """The highest log index that an answer spoke of: what this process has seen."""
 
@@ -70,10 +71,10 @@ class KeyValueLine:
         """Read `key` at this process's node; return the completion, its value still the invoked one, and what was read."""
         return await self._look(operation, Request("get", {"key": key}))
 
-    async def read_here(self, operation: Operation, key: str) -> tuple[Operation, Any]:
-        """Read `key` from the state of this process's node, no older than anything that this process has seen."""
+    async def read_at(self, operation: Operation, key: str, node: str) -> tuple[Operation, Any]:
+        """Read `key` from the state of `node` alone, no older than anything that this process has seen."""
         body = {"key": key, "stale": True, "at_least": self.index}
-        return await self._look(operation, Request("get", body))
+        return await self._look(operation, Request("get", body), self._leader.line(node))
 
     def close(self) -> None:
         """Drop the lines."""
@@ -97,9 +98,12 @@ class KeyValueLine:
             doubt = True
         return _not_done(operation, reply, self._leader.node, "info" if doubt else "fail"), None
 
-    async def _look(self, operation: Operation, request: Request) -> tuple[Operation, Any]:
-        node = self._home.node
-        reply = await self._home.call(request, TIMEOUT_NS)
+    async def _look(
+        self, operation: Operation, request: Request, line: Connection | None = None
+    ) -> tuple[Operation, Any]:
+        line = line or self._home
+        node = line.node
+        reply = await line.call(request, TIMEOUT_NS)
         if reply.status != "ok":
             return _not_done(operation, reply, node, "fail"), None
         if "result" in reply.value:

@@ -30,7 +30,7 @@ class LeaderLine:
     async def ask(self, request: Request, timeout_ns: int) -> Reply:
         """Return the reply of whoever leads, or the last definite refusal when nobody does for a while."""
         nodes = self._world.nodes
-        reply = await self._line(self.node).call(request, timeout_ns)
+        reply = await self.line(self.node).call(request, timeout_ns)
         for attempt in range(ATTEMPTS_MAX):
             if reply.status != "refused" or reply.code not in _RETRYABLE:
                 break
@@ -41,18 +41,19 @@ class LeaderLine:
                 self.node = nodes[(place + 1) % len(nodes)]
                 if attempt >= len(nodes) - 1:
                     await self._world.sleep(PAUSE_NS)
-            reply = await self._line(self.node).call(request, timeout_ns)
+            reply = await self.line(self.node).call(request, timeout_ns)
         return reply
+
+    def line(self, node: str) -> Connection:
+        """Return this process's line to `node`, whoever leads."""
+        line = self._lines.get(node)
+        if line is None:
+            line = self._world.connect(node)
+            self._lines[node] = line
+        return line
 
     def close(self) -> None:
         """Drop all lines."""
         for line in self._lines.values():
             line.close()
         self._lines.clear()
-
-    def _line(self, node: str) -> Connection:
-        line = self._lines.get(node)
-        if line is None:
-            line = self._world.connect(node)
-            self._lines[node] = line
-        return line

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from cluster.bugs import raft_bugs, registry_bugs
+from cluster.bugs import early_bugs, kv_bugs, raft_bugs, registry_bugs
 from cluster.bugs.bug import Bug
 from cluster.machine.parts import Parts
 
 __all__ = ["CATALOGUE", "UnknownBug", "get", "parts_with"]
 
-_ALL: tuple[Bug, ...] = (*registry_bugs.BUGS, *raft_bugs.BUGS)
+_ALL: tuple[Bug, ...] = (
+    *registry_bugs.BUGS,
+    *raft_bugs.BUGS,
+    *kv_bugs.BUGS,
+    *early_bugs.BUGS,
+)
 
 CATALOGUE: dict[str, Bug] = {bug.id: bug for bug in _ALL}
 
