@@ -20,6 +20,7 @@ from cluster.node.requests import CrashOrder, Request
 from cluster.worlds.world import World
 from harness.generator import SECOND_NS, Context, Generatorish, nemesis, once, stagger
 from harness.operation import Operation
+from nemesis.members import configuration_of, members_in
 from nemesis.package import Package
 from nemesis.targets import leader_of, resolve, shuffled
 
@@ -101,7 +102,8 @@ class CrashReplayNemesis:
     ) -> tuple[str, list[int]]:
         """Leave a follower behind until only a snapshot helps it, and strike while it installs that."""
         leader = await leader_of(world)
-        node = next((name for name in value["order"] if name != leader), "")
+        members = members_in(await configuration_of(world), value["order"])
+        node = next((name for name in members if name != leader), "")
         if not node:
             return "", []  # A cluster of one: nobody ever installs a snapshot.
         await world.kill(node)
@@ -146,7 +148,12 @@ def crash_replay(options: Mapping[str, Any]) -> Package:
     nodes, opcode = options["nodes"], options["opcode"]
     registering = opcode == OPCODE_REGISTRATION
     opening_points = [point for point in OPENING if registering or not point.startswith("reg.")]
-    points = [point for point in _POINTS if registering or not point.startswith("reg.")]
+    points = [
+        point
+        for point in _POINTS
+        if (registering or not point.startswith("reg."))
+        and (options.get("spares") or not point.startswith("join."))
+    ]
     targets = ("follower", "leader", "one", "all")
 
     def story(context: Context, among: Sequence[str]) -> Generatorish:

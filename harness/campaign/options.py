@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from harness.scenario import SECONDS_MAX, ScenarioError
+from harness.scenario import NODES_MAX, SECONDS_MAX, ScenarioError
 
 __all__ = ["CLUSTER_OPTIONS", "check_options"]
 
@@ -30,6 +30,8 @@ CLUSTER_OPTIONS: dict[str, Any] = {
     "duplication_percent": Percent,
     "election_timeout_ms": Milliseconds,
     "heartbeat_ms": Milliseconds,
+    "disk": Literal["plain", "mounted"],
+    "spares": Annotated[int, msgspec.Meta(ge=0, le=NODES_MAX)],
     "interval_s": Annotated[float, msgspec.Meta(gt=0, le=SECONDS_MAX)],
 }
 """What may be said of the cluster and its surroundings, whatever the workload; the rest is drawn."""
