@@ -5,6 +5,8 @@ Refused before anything starts, never weakened in silence.
 
 from __future__ import annotations
 
+from cluster.worlds.errors import WorldMissing
+from cluster.worlds.host.power_disk.power_disk import require_fuse
 from cluster.worlds.tape import Tape
 from harness.campaign.plan import make_plan
 from harness.errors import UserMistake
@@ -24,6 +26,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
 }
 """World -> what it can do, known without starting it; each world states the same of itself once it is up."""
 
+_MOUNTED = ("sim", "local")
+
 
 class WorldCannot(UserMistake):
     """The scenario needs something that its world does not offer."""
@@ -32,10 +36,27 @@ class WorldCannot(UserMistake):
 def check_needs(scenario: Scenario) -> None:
     """Raise UserMistake when `scenario` cannot be planned, or asks its world for what it cannot do."""
     plan = make_plan(scenario, Tape(scenario.seed))
-    missing = sorted(plan.needs - CAPABILITIES[scenario.world])
+    offered = CAPABILITIES[scenario.world]
+    if scenario.options.get("disk") == "mounted":
+        _check_mounted(scenario.world)
+        offered |= {"disk-faults"}
+    missing = sorted(plan.needs - offered)
     if missing:
         able = sorted(world for world, words in CAPABILITIES.items() if plan.needs <= words)
         raise WorldCannot(
             f"the world {scenario.world!r} cannot do {', '.join(missing)}, which the nemeses need; "
             f"worlds that can: {', '.join(able) or 'none'}"
         )
+
+
+def _check_mounted(world: str) -> None:
+    """Raise UserMistake where there are no mounted disks. A simulated disk does all that they do, and needs nothing."""
+    if world not in _MOUNTED:
+        raise WorldCannot(
+            f"option disk: the world {world!r} has no mounted disks; worlds that have: {', '.join(_MOUNTED)}"
+        )
+    if world == "local":
+        try:
+            require_fuse()
+        except WorldMissing as missing:
+            raise UserMistake(f"option disk: {missing}; try: {missing.remedy}") from None

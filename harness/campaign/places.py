@@ -64,7 +64,11 @@ def prepared_image(say: Say) -> str:
 
 
 def _local(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWorld:
-    options = LocalOptions(wall_clocks="realtime" in plan.needs, **surroundings)
+    options = LocalOptions(
+        power_disk=plan.scenario.options.get("disk") == "mounted",
+        wall_clocks="realtime" in plan.needs,
+        **surroundings,
+    )
     return LocalWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)
 
 
