@@ -146,7 +146,6 @@ class _OpenFiles(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class _Limits(_OpenFiles, kw_only=True):
     cpu_percent: Count = 0
     memory_bytes: Count = 0
-    disk_bytes: Count = 0
 
 
 class _Newcomer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

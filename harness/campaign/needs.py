@@ -22,7 +22,16 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "sim": _PROCESSES
     | {"link-faults", "clock-rate", "disk-faults", "cut-clients", "file-faults", "realtime"},
     "local": _PROCESSES | {"clock-rate", "file-faults", "limit-files", "realtime"},
-    "docker": _PROCESSES | {"clock-rate", "cut-clients", "link-faults"},
+    "docker": _PROCESSES
+    | {
+        "clock-rate",
+        "cut-clients",
+        "file-faults",
+        "limit-files",
+        "limits",
+        "link-faults",
+        "realtime",
+    },
 }
 """World -> what it can do, known without starting it; each world states the same of itself once it is up."""
 

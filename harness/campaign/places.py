@@ -73,7 +73,12 @@ def _local(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWor
 
 
 def _docker(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWorld:
-    options = DockerOptions(image=prepared_image(_nobody), seed=plan.scenario.seed, **surroundings)
+    options = DockerOptions(
+        image=prepared_image(_nobody),
+        seed=plan.scenario.seed,
+        wall_clocks="realtime" in plan.needs,
+        **surroundings,
+    )
     return DockerWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)
 
 

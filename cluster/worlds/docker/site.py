@@ -28,6 +28,7 @@ from cluster.worlds.errors import WorldFailed
 from cluster.worlds.host.network import HostNetwork, NodePlace
 from cluster.worlds.host.repairs import ChangeLog, changes_directory, repair
 from cluster.worlds.real.host import Ended, Host
+from cluster.worlds.real.wall_clocks import WallClocks
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -43,13 +44,18 @@ _COMMAND = f"exec python -m cluster.node.main --config {_HOME}/config.json >>{_H
 class DockerSite:
     """Implements `Site`."""
 
-    def __init__(self, image: str, seed: int) -> None:
-        """`image` is the tag of a node image; `seed` decides what becomes of packets on bad links."""
+    def __init__(self, image: str, seed: int, clocks: WallClocks | None) -> None:
+        """`image` is the tag of a node image; `seed` decides what becomes of packets on bad links.
+
+        `clocks`: wall clocks that can be set.
+        """
         self._image = image
         self._seed = seed
+        self._clocks = clocks
         self._client: DockerClient | None = None
         self._run = ""
-        self._changes: ChangeLog | None = None
+        self.changes: ChangeLog | None = None
+        """What is changed on this host; there is one after `open`."""
         self.label = ""
         """Tells the rules of this run from those of others."""
         self.network: HostNetwork | None = None
@@ -71,9 +77,11 @@ class DockerSite:
         try:
             if self.network is not None:
                 self.network.close()
-            if self._changes is not None:
-                self._changes.close()
+            if self.changes is not None:
+                self.changes.close()
         finally:
+            if self._clocks is not None:
+                self._clocks.close()
             remove_run(client, self._run)
             client.close()
 
@@ -83,6 +91,10 @@ class DockerSite:
         repair(changes_directory())
         remove_leftovers(client)
         network, addresses = make_network(client, self._run, list(folders))
+        environment = {}
+        if self._clocks is not None:
+            self._clocks.open(folders)
+            environment = self._clocks.environment(_HOME)
         hosts: dict[str, Host] = {}
         for name, folder in folders.items():
             container = _create(
@@ -93,14 +105,15 @@ class DockerSite:
                 run=self._run,
                 address=addresses[name],
                 network=str(network.name),
+                environment=environment,
             )
             hosts[name] = DockerHost(folder, (addresses[name], PORT), container, self._moved(name))
-        self._changes = ChangeLog(changes_directory(), self._run)
+        self.changes = ChangeLog(changes_directory(), self._run)
         self.network = HostNetwork(
             {name: NodePlace(address=place, namespace="") for name, place in addresses.items()},
             label=self.label,
             namespace="",
-            changes=self._changes,
+            changes=self.changes,
             seed=self._seed,
         )
         return hosts
@@ -176,6 +189,7 @@ def _create(
     run: str,
     address: str,
     network: str,
+    environment: dict[str, str],
 ) -> Container:
     from docker.types import LogConfig, Mount  # noqa: PLC0415 - an extra
 
@@ -185,6 +199,7 @@ def _create(
         entrypoint=["sh", "-c", _COMMAND],
         name=f"reprise-{run}-{node}",
         hostname=node,
+        environment=environment,
         labels=labels(run),
         user=f"{USER_ID}:{USER_ID}",
         mounts=[Mount(_HOME, str(folder), type="bind")],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
 from pathlib import Path
 
 from cluster.worlds.errors import WorldFailed
@@ -16,7 +17,7 @@ from cluster.worlds.host.programs import Here
 from cluster.worlds.host.repairs import Change, ChangeLog
 from cluster.worlds.world import Limits
 
-__all__ = ["GroupLimits", "SmallDisk", "group_files", "limit_open_files"]
+__all__ = ["GroupLimits", "SmallDisk", "group_files", "group_of", "limit_open_files"]
 
 _PERIOD_US = 100_000
 _NO_LIMIT = {1: "-1", 2: "max"}
@@ -25,16 +26,40 @@ _NO_LIMIT = {1: "-1", 2: "max"}
 def limit_open_files(pid: int, count: int) -> None:
     """Let process `pid` have no more than `count` open files; 0: as many as it may. Raises WorldFailed.
 
-    What is open stays open. The hard limit is left, so that root is not needed to undo it.
+    What is open stays open. The hard limit is left, so that root is not needed to undo it. A process of another user is limited
+    in its name: root alone may not everywhere (CAP_SYS_RESOURCE is missing on some machines).
     """
     try:
-        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        hard = _hard_limit(Path(f"/proc/{pid}/limits").read_text())
         soft = min(count, hard) if count and hard != resource.RLIM_INFINITY else count or hard
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
-    except ProcessLookupError:
+        try:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        except PermissionError:
+            _limit_as_owner(pid, soft, hard)
+    except (FileNotFoundError, ProcessLookupError):
         return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise WorldFailed(f"process {pid} cannot be given {count} open files: {error}") from error
+
+
+def _hard_limit(shown: str) -> int:
+    """Return the hard limit of open files in what ``/proc/PID/limits`` shows: root may read it where it may not ask."""
+    line = next(line for line in shown.splitlines() if line.startswith("Max open files"))
+    hard = line.split()[4]
+    return resource.RLIM_INFINITY if hard == "unlimited" else int(hard)
+
+
+def _limit_as_owner(pid: int, soft: int, hard: int) -> None:
+    """Have prlimit(1) do it as the user that the process belongs to; only root may become that user."""
+    owner = Path(f"/proc/{pid}").stat()
+    words = [str(limit) if limit >= 0 else "unlimited" for limit in (soft, hard)]
+    subprocess.run(
+        ["prlimit", "--pid", str(pid), f"--nofile={':'.join(words)}"],
+        user=owner.st_uid,
+        group=owner.st_gid,
+        capture_output=True,
+        check=True,
+    )
 
 
 def group_files(version: int, limits: Limits) -> dict[str, str]:
@@ -48,6 +73,18 @@ def group_files(version: int, limits: Limits) -> dict[str, str]:
             "memory/memory.limit_in_bytes": memory,
         }
     return {"cpu.max": f"{quota_us or no_limit} {_PERIOD_US}", "memory.max": memory}
+
+
+def group_of(membership: str) -> str:
+    """Return the path of a process's cgroup, given what its ``/proc/PID/cgroup`` says (cgroups(7)).
+
+    Of version 1 it is the one of the processor's controller; the others have the same path wherever limits are set.
+    """
+    for line in membership.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers or "cpu" in controllers.split(","):
+            return path.lstrip("/")
+    raise WorldFailed(f"no control group of a processor in {membership!r}")
 
 
 class GroupLimits:

@@ -62,6 +62,8 @@ class HostNetwork:
         self._shut: tuple[str, ...] = ()
         self._faults: dict[Link, LinkFault] = {}
         self._shaped: dict[str, Change] = {}
+        self._told: dict[str, int] = {}
+        """What `swallowed` came to when it was asked last."""
 
     def cut(self, links: Sequence[Link]) -> None:
         """Drop everything from first to second of each pair, in place of earlier cuts."""
@@ -101,6 +103,16 @@ class HostNetwork:
     def packets(self) -> Counts:
         """What the packet queue did so far."""
         return self._queue.counts()
+
+    def swallowed(self) -> dict[str, int]:
+        """Packets dropped on ``links`` and to and from ``clients`` since this was asked last; netem's losses are not known."""
+        drops = self.drops()
+        now = {
+            "links": drops.total() - sum(drops.shut.values()) + self.packets().lost,
+            "clients": sum(drops.shut.values()),
+        }
+        told, self._told = self._told, now
+        return {what: now[what] - told.get(what, 0) for what in now}
 
     def close(self) -> None:
         """Undo everything, whatever of it fails; counts can still be read. A second call does nothing."""

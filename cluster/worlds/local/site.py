@@ -17,8 +17,8 @@ from cluster.worlds.local.leftovers import ProcessList, end_leftovers, lists_dir
 from cluster.worlds.local.mounted import MountedDisks
 from cluster.worlds.local.ports import HeldPorts
 from cluster.worlds.local.process import NodeProcess
-from cluster.worlds.local.wall_clocks import WallClocks
 from cluster.worlds.real.host import Ended, Host
+from cluster.worlds.real.wall_clocks import WallClocks
 
 __all__ = ["LocalSite"]
 
@@ -49,7 +49,7 @@ class LocalSite:
         for name, folder in folders.items():
             disk = None if self._disks is None else self._disks.of(name)
             address = self._ports.addresses[name]
-            environment = {} if self._clocks is None else self._clocks.environment(name)
+            environment = {} if self._clocks is None else self._clocks.environment(str(folder))
             self._hosts[name] = _LocalHost(folder, address, self._list, disk, environment)
         return self._hosts
 

@@ -16,8 +16,8 @@ from cluster.worlds.damage import must_be_down
 from cluster.worlds.host.limits import limit_open_files
 from cluster.worlds.local.mounted import MountedDisks
 from cluster.worlds.local.site import LocalSite
-from cluster.worlds.local.wall_clocks import WallClocks
 from cluster.worlds.real.directories import Directories
+from cluster.worlds.real.wall_clocks import WallClocks
 from cluster.worlds.real.world import RealOptions, RealWorld
 from cluster.worlds.world import DiskFault, FileDamage
 

@@ -393,9 +393,10 @@ class RealWorld(WallTimeline):
             capabilities.add("inspect")
         return frozenset(capabilities)
 
-    def _fault(self, action: str, target: str) -> None:
+    def _fault(self, action: str, target: str, amount: int = 0) -> None:
         node = target if target in self._nodes else ""
-        self._record(Fault(node=node, incarnation=0, action=action, target=target))
+        fault = Fault(node=node, incarnation=0, action=action, target=target, amount=amount)
+        self._record(fault)
 
     def _record(self, event: Event) -> None:
         msgspec.structs.force_setattr(event, "at_ns", self.now_ns())

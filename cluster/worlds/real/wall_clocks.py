@@ -1,10 +1,12 @@
-"""Wall clocks of local nodes that can be set wrong: one clock file for each node, one library for all.
+"""Wall clocks of real nodes that can be set wrong; see `cluster.worlds.host.clock_library`.
 
-See `cluster.worlds.host.clock_library`. The file lies in the node's folder of the run as ``clock``.
+In each node's folder of the run lie ``clock``, its clock file, and ``clock.so``, a copy of the library: wherever the folder appears
+to the node, the two are found there.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +21,6 @@ class WallClocks:
     """The clocks of a world's nodes, by name."""
 
     def __init__(self) -> None:
-        self._environments: dict[str, dict[str, str]] = {}
         self._files: dict[str, ClockFile] = {}
 
     def open(self, folders: Mapping[str, Path]) -> None:
@@ -27,11 +28,14 @@ class WallClocks:
         library = built_library(lists_directory() / "libraries")
         for name, folder in folders.items():
             self._files[name] = ClockFile(folder / "clock")
-            self._environments[name] = environment(library, folder / "clock")
+            shutil.copy(library, folder / "clock.so")
+            for file, mode in (("clock", 0o644), ("clock.so", 0o755)):
+                (folder / file).chmod(mode)
 
-    def environment(self, node: str) -> dict[str, str]:
-        """What a node's process must find in its environment; nothing where clocks cannot be set."""
-        return self._environments.get(node, {})
+    @staticmethod
+    def environment(home: str) -> dict[str, str]:
+        """What the process of a node whose folder appears to it as `home` must find in its environment."""
+        return environment(f"{home}/clock.so", f"{home}/clock")
 
     def set(self, node: str, offset_ns: int, drift_ppm: int) -> None:
         """See `ClockFile.set`. Raises WorldFailed for a world that was not started for it."""
