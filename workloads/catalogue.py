@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -34,11 +35,13 @@ class Offer(msgspec.Struct, frozen=True):
     make: Callable[[Mapping[str, Any]], Workload]
     swarm: Callable[[Stream, Mapping[str, Any]], dict[str, Any]]
     nemeses: tuple[str, ...]
+    words: str
+    """What it is about, in a sentence."""
     options: Mapping[str, Any] = {}
     """The workload's own options: name -> type."""
     over_many: Mapping[str, int] = {}
     """Facts that many seeds with the usual faults must have seen together before their pass counts."""
-    opcode: int = OPCODE_REGISTRATION
+    opcode: int = OPCODE_KV
     """Of the entries that it is about: crash points around applying are armed for these."""
 
 
@@ -46,32 +49,25 @@ _CRASHES = ("crash-replay", "kill", "power", "pause", "partition", "snapshot")
 
 _REPLAYED = {"replayed_noops": 1, "crash_points_hit": 1, "kills": 1, "power_losses": 1}
 
+
+def _offer(room: ModuleType, **fields: Any) -> Offer:
+    """Return what a workload's module offers; its first sentence is what it is about."""
+    words = (room.__doc__ or "").partition("\n")[0].rstrip(".")
+    return Offer(room.workload, room.swarm, _CRASHES, words, options=room.OPTIONS, **fields)
+
+
 WORKLOADS: dict[str, Offer] = {
-    "append": Offer(append.workload, append.swarm, _CRASHES, append.OPTIONS, opcode=OPCODE_KV),
-    "bank": Offer(bank.workload, bank.swarm, _CRASHES, bank.OPTIONS, opcode=OPCODE_KV),
-    "cas-register": Offer(
-        cas_register.workload,
-        cas_register.swarm,
-        _CRASHES,
-        cas_register.OPTIONS,
-        opcode=OPCODE_KV,
-    ),
-    "counter": Offer(counter.workload, counter.swarm, _CRASHES, counter.OPTIONS, opcode=OPCODE_KV),
-    "lock": Offer(lock.workload, lock.swarm, _CRASHES, lock.OPTIONS, opcode=OPCODE_KV),
-    "long-fork": Offer(
-        long_fork.workload, long_fork.swarm, _CRASHES, long_fork.OPTIONS, opcode=OPCODE_KV
-    ),
-    "queue": Offer(queue.workload, queue.swarm, _CRASHES, queue.OPTIONS, opcode=OPCODE_KV),
-    "register": Offer(
-        register.workload, register.swarm, _CRASHES, register.OPTIONS, opcode=OPCODE_KV
-    ),
-    "registry": Offer(registry.workload, registry.swarm, _CRASHES, registry.OPTIONS, _REPLAYED),
-    "session": Offer(session.workload, session.swarm, _CRASHES, session.OPTIONS, opcode=OPCODE_KV),
-    "set": Offer(
-        growing_set.workload, growing_set.swarm, _CRASHES, growing_set.OPTIONS, opcode=OPCODE_KV
-    ),
-    "wr": Offer(
-        write_read.workload, write_read.swarm, _CRASHES, write_read.OPTIONS, opcode=OPCODE_KV
-    ),
+    "append": _offer(append),
+    "bank": _offer(bank),
+    "cas-register": _offer(cas_register),
+    "counter": _offer(counter),
+    "lock": _offer(lock),
+    "long-fork": _offer(long_fork),
+    "queue": _offer(queue),
+    "register": _offer(register),
+    "registry": _offer(registry, over_many=_REPLAYED, opcode=OPCODE_REGISTRATION),
+    "session": _offer(session),
+    "set": _offer(growing_set),
+    "wr": _offer(write_read),
 }
 """Name -> offer."""

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import msgspec
 
 from cluster.worlds.tape import Stream
-from harness.checkers.causal.consistency import CausalConsistency
 from harness.checkers.causal.guarantees import SessionGuarantees
 from harness.checkers.durability import logged_register
 from harness.generator import RandomSource, each_thread
@@ -63,6 +62,10 @@ def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def workload(options: Mapping[str, Any]) -> Workload:
     """Return the workload. Options: `keys` (how many), `read_percent`; writes are the rest."""
+    from harness.checkers.causal.consistency import (  # noqa: PLC0415 - loads numpy
+        CausalConsistency,
+    )
+
     keys = [f"s{number}" for number in range(options["keys"])]
 
     def make(random: RandomSource, number: int) -> Made:

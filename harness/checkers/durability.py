@@ -270,8 +270,8 @@ class _LostOperations:
             if operation.type == "ok":
                 if operation.f == "register":
                     self._judge_registration(operation)
-                elif (request := logged(operation)) is not None:
-                    self._judge_write(operation, request)
+                elif (asked := logged(operation)) is not None:
+                    self._judge_write(operation, asked)
 
     def _judge_write(self, operation: Operation, request: Request) -> None:
         self.acknowledged += 1

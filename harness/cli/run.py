@@ -11,6 +11,7 @@ import click
 from harness.cli.exits import exit_for
 from harness.cli.options import Request, output_options, request_from, scenario_options
 from harness.cli.words import LIST
+from harness.cli.workload_list import WorkloadCommand
 
 __all__ = ["command"]
 
@@ -18,7 +19,7 @@ SEEDS = 100
 MAIN_JOB = "registry"
 
 
-@click.command(name="run")
+@click.command(name="run", cls=WorkloadCommand)
 @click.argument("workload", required=False)
 @click.option(
     "--world", "worlds", type=LIST, metavar="LIST", default=(), help="Where: sim, local, docker."

@@ -11,6 +11,7 @@ import click
 from harness.cli.exits import exit_for
 from harness.cli.options import output_options, request_from, scenario_options
 from harness.cli.words import DURATION
+from harness.cli.workload_list import WorkloadCommand
 from harness.errors import UserMistake
 
 __all__ = ["command"]
@@ -18,7 +19,7 @@ __all__ = ["command"]
 USUAL_SEEDS = 1000
 
 
-@click.command(name="search")
+@click.command(name="search", cls=WorkloadCommand)
 @click.argument("workload", required=False)
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="How many seeds to try.")
 @click.option("--budget", "budget_s", type=DURATION, help="How long to search (10m).")

@@ -19,8 +19,8 @@ from harness.campaign.simulate import simulate
 from harness.history import Journal
 from harness.scenario import Scenario
 
-WORKLOADS = ("registry", "registry", "register", "set")
-"""By seed: the registry is half of all runs."""
+WORKLOADS = ("registry", "append", "register", "bank", "registry", "lock", "set", "session")
+"""By seed: the registry is a quarter of all runs."""
 
 
 def line_of(seed):

@@ -37,7 +37,7 @@ def check_equal_prints(seeds):
 
 @pytest.mark.slow
 def test_four_seeds_are_the_same_in_three_processes():
-    """The quick version: one seed of each kind of workload, and one more."""
+    """The quick version: one seed of the registry, and three of workloads on the key-value store."""
     check_equal_prints(4)
 
 

@@ -1,12 +1,18 @@
 """Workloads on the key-value store: valid on a correct cluster with crashes, and what their clients ask and answer."""
 
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from cluster.bugs.catalogue import CATALOGUE
 from cluster.machine.kv_requests import KvResponse
 from cluster.node.requests import Reply, ok, refused, unknown
 from cluster.worlds.tape import Stream
 from harness.campaign.simulate import simulate
+from harness.cli.run import command
 from harness.generator import new_context
 from harness.operation import Operation
 from harness.scenario import Scenario
@@ -238,3 +244,16 @@ def test_every_workload_can_be_told_its_options():
             assert set(drawn) == set(offer.options), name
             for option, value in drawn.items():
                 msgspec.convert(value, offer.options[option])
+
+
+def test_documentation_and_help_name_every_workload():
+    """docs/workloads.md has a row for each, and what each is about is a whole sentence."""
+    page = (Path(__file__).parents[3] / "docs/workloads.md").read_text()
+    shown = CliRunner().invoke(command, ["--help"]).output
+    for name, offer in WORKLOADS.items():
+        assert f"| `{name}` |" in page
+        assert offer.words.split()[0] in shown
+        assert sys.modules[offer.make.__module__].__doc__.split("\n")[0] == f"{offer.words}."
+    for bug in CATALOGUE:
+        if bug.startswith("K-"):
+            assert f"| {bug} |" in page
