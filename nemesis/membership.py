@@ -29,8 +29,10 @@ __all__ = ["SPARES", "MembershipNemesis", "membership"]
 
 _MS = 1_000_000
 _CALL_NS = 1500 * _MS
-_PATIENCE_NS = 3 * SECOND_NS
-"""How long one step of a story may take before it is given up."""
+_PATIENCE_NS = 2 * SECOND_NS
+"""How long one step of a story may be asked for again before it is given up."""
+_LEADERLESS_NS = 600 * _MS
+"""How long a story waits for a leader: other faults last as long as this one does, and may be why there is none."""
 _SETTLE_NS = 15 * SECOND_NS
 _ASK_AGAIN_NS = 50 * _MS
 _VOTERS_MIN = 3
@@ -204,10 +206,12 @@ def _is_done(configuration: Configuration, change: Mapping[str, list[str]]) -> b
 async def _ask(world: World, kind: str, body: Mapping[str, Any]) -> Reply:
     """Ask whoever leads, again while the answer is a definite "not now"."""
     end_ns = world.now_ns() + _PATIENCE_NS
+    led_ns = world.now_ns()
     reply = Reply(status="refused", code="Unavailable", message="nobody leads")
-    while world.now_ns() < end_ns:
+    while world.now_ns() < min(end_ns, led_ns + _LEADERLESS_NS):
         leader = await leader_of(world)
         if leader:
+            led_ns = world.now_ns()
             line = world.connect(leader)
             reply = await line.call(Request(kind, dict(body)), _CALL_NS)
             line.close()

@@ -177,10 +177,11 @@ def test_a_fault_that_could_not_happen_is_refused(f, targets, value, told):
 
 def test_drawn_faults_may_be_written_down_again():
     """What random schedules draw is what `ARGUMENTS` allows: every fault of a random run is an exact one of another."""
-    nodes = ("n1", "n2", "n3")
     for name in sorted(NEMESES):
         scenario = Scenario(workload="registry", seed=2, nodes=3, time_limit_s=4.0, nemesis=[name])
-        operations = [op for op in simulate(scenario).history if op.process == NEMESIS]
+        done = simulate(scenario)
+        nodes = done.results["nodes"]
+        operations = [op for op in done.history if op.process == NEMESIS]
         drawn = [op for op in operations[::2] if op.value]
         assert drawn, name
         for op in drawn:
