@@ -96,6 +96,11 @@ GRUDGES: dict[str, Callable[[Sequence[str]], Links]] = {
 }
 
 
+_PARTIAL = ("one-link", "star", "minority-third")
+_DRAWN = (*[name for name in GRUDGES if name not in _PARTIAL] * 2, *_PARTIAL)
+"""What random schedules draw from: shapes that cut a node off altogether change leaders, so they come twice as often."""
+
+
 class PartitionNemesis:
     """Cuts and heals."""
 
@@ -127,14 +132,13 @@ class PartitionNemesis:
 def partition(options: Mapping[str, Any]) -> Package:
     """A random partition and its healing, in turn."""
     nodes = options["nodes"]
-    names = list(GRUDGES)
 
     def strike(context: Context) -> Generatorish:
         draw = context.random.below
         return {
             "f": "start-partition",
             "value": {
-                "grudge": names[draw(len(names))],
+                "grudge": _DRAWN[draw(len(_DRAWN))],
                 "around_leader": draw(2) == 1,
                 "order": shuffled(context, nodes),
             },
