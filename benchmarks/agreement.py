@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from call_histories import brute_force, drawn, joined
 
 from harness.checkers.linearizable.by_search import search_each_key
+from harness.checkers.linearizable.by_sweep import BREADTHS, sweep_key
 from harness.checkers.linearizable.certificate import order_of
 from harness.checkers.linearizable.judge import judge
 from harness.checkers.linearizable.search import Budget
@@ -33,6 +34,12 @@ from harness.checkers.linearizable.sequential import MODELS
 from harness.checkers.linearizable.verify import problem_with
 
 OPERATIONS_MAX = 8
+SWEPT = ("register", "cas-register", "mutex")
+"""Models that a sweep can judge."""
+
+NARROW = ((1, 4),)
+"""So few places that a sweep has to leave some out, and to go back."""
+
 BATCH = 500
 BUDGET = Budget()
 
@@ -53,12 +60,37 @@ def batch(rng: random.Random, model: str, *, unique: bool, size: int) -> dict[st
                 f"brute force {truth}: {rows}"
             )
         valid.append(truth)
+    swept = sum(
+        sweep(rows, model, truth=truth) for rows, truth in zip(histories, valid, strict=True)
+    )
     good = np.flatnonzero(np.array(valid)[calls.key])
     fine = calls.select(good)
     problem = problem_with(fine, model, order_of(fine, model, BUDGET).tolist())
     if problem:
         raise SystemExit(f"{model}: {problem}")
-    return {"valid": sum(valid), "judged": len(valid), "by_monitor": judged.keys_by_monitor}
+    return {
+        "valid": sum(valid),
+        "judged": len(valid),
+        "by_monitor": judged.keys_by_monitor,
+        "by_sweep": swept,
+    }
+
+
+def sweep(rows: list[Any], model: str, *, truth: bool) -> bool:
+    """Sweep over one history and check its order, where the model can be swept; returns whether there was a verdict."""
+    if model not in SWEPT:
+        return False
+    calls = joined([rows])
+    settled = False
+    for breadths in (BREADTHS, NARROW):
+        swept = sweep_key(calls, model, BUDGET, breadths)
+        if swept.valid not in (truth, "unknown"):
+            raise SystemExit(f"{model}: sweep {swept.valid}, brute force {truth}: {rows}")
+        problem = problem_with(calls, model, swept.order.tolist()) if swept.valid is True else ""
+        if problem:
+            raise SystemExit(f"{model}: sweep: {problem}: {rows}")
+        settled = settled or swept.valid != "unknown"
+    return settled
 
 
 def measure(count: int, seed: int) -> list[dict[str, Any]]:
@@ -67,7 +99,7 @@ def measure(count: int, seed: int) -> list[dict[str, Any]]:
     for model in MODELS:
         rng = random.Random(seed)  # noqa: S311 - histories, no secrets
         began_s = time.perf_counter()
-        totals = {"judged": 0, "valid": 0, "by_monitor": 0}
+        totals = {"judged": 0, "valid": 0, "by_monitor": 0, "by_sweep": 0}
         while totals["judged"] < count:
             unique = totals["judged"] * 2 < count
             for name, number in batch(rng, model, unique=unique, size=min(BATCH, count)).items():
@@ -91,7 +123,7 @@ def main() -> None:
     for line in lines:
         print(
             f"{line['model']:>15}: {line['judged']} histories, {line['valid']} linearizable, "
-            f"{line['by_monitor']} judged by a monitor, all as by brute force"
+            f"{line['by_monitor']} judged by a monitor, {line['by_sweep']} by a sweep, all as by brute force"
         )
 
 

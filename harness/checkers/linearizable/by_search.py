@@ -20,6 +20,9 @@ __all__ = ["COMPILED_MODELS", "KeyFound", "search_each_key"]
 
 COMPILED_MODELS = ("register", "cas-register", "kv", "mutex")
 
+_GLANCE_MIN, _GLANCE_PER_STEP = 3_000, 2.5
+"""Steps of the short search that every key gets first, at least, and for each definite operation."""
+
 _CONFIRMING = 1
 """Series of the marks with which an illegal verdict is asked again."""
 
@@ -69,23 +72,70 @@ def _compiled(calls: Calls, keys: Column, model: str, budget: Budget) -> KeyFoun
     from harness.checkers.linearizable.kernel import ILLEGAL, LEGAL  # noqa: PLC0415
 
     encoded = encode(calls, model)
-    found = search_keys(encoded, budget, range(len(keys)))
-    illegal = np.flatnonzero(found.ended == ILLEGAL)
-    valid = np.where(found.ended == LEGAL, 1, np.where(found.ended == ILLEGAL, 0, -1))
-    orders = _orders(encoded, found, np.flatnonzero(valid == 1))
+    count = len(keys)
+    patience = max(_GLANCE_MIN, int(_GLANCE_PER_STEP * len(encoded.steps.called) / max(count, 1)))
+    glance = msgspec.structs.replace(budget, steps_max=min(patience, budget.steps_max))
+    state = _State(encoded, count)
+    state.add(search_keys(encoded, glance, range(count)), np.arange(count))
+    for key in np.flatnonzero(state.valid < 0).tolist():
+        if state.steps[key] < budget.steps_max and not encoded.lists:
+            _sweep(calls, key, model, budget, state)
+    hard = np.flatnonzero((state.valid < 0) & (state.steps < budget.steps_max))
+    if len(hard):
+        state.add(search_keys(encoded, budget, hard.tolist()), hard)
+    illegal = np.flatnonzero((state.valid == 0) & ~state.proven)
     if len(illegal):
         again = search_keys(encoded, budget, illegal.tolist(), _CONFIRMING)
-        other = again.ended[illegal] != ILLEGAL
-        valid[illegal[other]] = np.where(again.ended[illegal[other]] == LEGAL, 1, -1)
-        orders |= _orders(encoded, again, np.flatnonzero(again.ended == LEGAL))
+        other = illegal[again.ended[illegal] != ILLEGAL]
+        state.valid[other] = np.where(again.ended[other] == LEGAL, 1, -1)
+        state.orders |= _orders(encoded, again, other[again.ended[other] == LEGAL])
     nothing = np.zeros(0, dtype=np.int64)
     return KeyFound(
         keys=keys,
-        valid=valid,
-        steps=found.steps,
-        explained=found.length,
-        orders=[orders.get(key, nothing) for key in range(len(keys))],
+        valid=state.valid,
+        steps=state.steps,
+        explained=state.explained,
+        orders=[state.orders.get(key, nothing) for key in range(count)],
     )
+
+
+class _State:
+    """What is known of each key, one judge after the other."""
+
+    def __init__(self, encoded: Encoded, count: int) -> None:
+        self._encoded = encoded
+        self.valid = np.full(count, -1, dtype=np.int64)
+        self.steps = np.zeros(count, dtype=np.int64)
+        self.explained = np.zeros(count, dtype=np.int64)
+        self.proven = np.zeros(count, dtype=np.bool_)
+        """Keys whose illegal verdict rests on no hash."""
+        self.orders: dict[int, Column] = {}
+
+    def add(self, found: Any, which: Column) -> None:
+        """Take over what a compiled search found of the keys `which`."""
+        from harness.checkers.linearizable.kernel import ILLEGAL, LEGAL  # noqa: PLC0415
+
+        ended = found.ended[which]
+        self.valid[which] = np.where(ended == LEGAL, 1, np.where(ended == ILLEGAL, 0, -1))
+        self.steps[which] += found.steps[which]
+        self.explained[which] = np.maximum(self.explained[which], found.length[which])
+        self.orders |= _orders(self._encoded, found, which[ended == LEGAL])
+
+
+def _sweep(calls: Calls, key: int, model: str, budget: Budget, state: _State) -> None:
+    """Let a sweep try what a short search could not settle."""
+    from harness.checkers.linearizable.by_sweep import sweep_key  # noqa: PLC0415
+
+    rows = np.flatnonzero(calls.key == key)
+    alone = msgspec.structs.replace(calls.select(rows), key=np.zeros(len(rows), dtype=np.int64))
+    left = msgspec.structs.replace(budget, steps_max=int(budget.steps_max - state.steps[key]))
+    swept = sweep_key(alone, model, left)
+    state.steps[key] += swept.steps
+    state.explained[key] = max(state.explained[key], swept.explained)
+    if swept.valid != "unknown":
+        state.valid[key] = int(swept.valid)
+        state.proven[key] = True
+        state.orders[key] = rows[swept.order]
 
 
 def _orders(encoded: Encoded, found: Any, keys: Column) -> dict[int, Column]:

@@ -7,9 +7,10 @@ import random
 
 import numpy as np
 import pytest
-from call_histories import brute_force, drawn, joined
+from call_histories import brute_force, drawn, history, joined
 
 from harness.checkers.linearizable.by_search import search_each_key
+from harness.checkers.linearizable.by_sweep import BREADTHS, sweep_key
 from harness.checkers.linearizable.certificate import MONITORS, order_of, window_of
 from harness.checkers.linearizable.judge import judge
 from harness.checkers.linearizable.search import Budget, search
@@ -83,3 +84,30 @@ def test_windows_of_searches_are_inexplicable(model):
             assert search(kept, MODELS[model], BUDGET).valid is False
             shown += 1
     assert shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("breadths", [BREADTHS, ((1, 4),)])
+@pytest.mark.parametrize("model", ["register", "cas-register", "mutex"])
+def test_sweeps_say_what_brute_force_says(model, breadths):
+    """A sweep, hasty or thorough, is right or has no opinion; its orders are proofs, and a thorough one always has an opinion."""
+    unknown = 0
+    for rows in some(model, unique=False):
+        calls, truth = joined([rows]), brute_force(rows, model)
+        swept = sweep_key(calls, model, BUDGET, breadths)
+        unknown += swept.valid == "unknown"
+        assert swept.valid in (truth, "unknown")
+        if swept.valid is True:
+            assert problem_with(calls, model, swept.order.tolist()) == ""
+    assert breadths != BREADTHS or not unknown
+
+
+@pytest.mark.slow
+def test_a_sweep_passes_hard_stretches_with_more_places():
+    """With four hundred operations and few places a sweep goes back, and still ends with a proof."""
+    calls = joined([history(random.Random(5), "cas-register", 400, unique=False)])
+
+    swept = sweep_key(calls, "cas-register", BUDGET, ((1, 64),))
+
+    assert swept.valid is True
+    assert problem_with(calls, "cas-register", swept.order.tolist()) == ""

@@ -1,0 +1,519 @@
+"""Registers judged along the time of the history: a sweep over events that keeps what the state can be, just in time.
+
+A *place* is a state, the set of open operations that have taken effect, and how many crashed ones of each class have. At a
+return every place must have the operation that returns: where it lacks, other open operations are put in front of it, in
+every way, and nothing more is decided than that (Lowe 2017, just-in-time linearization). What keeps the places few:
+
+* a read that fits is taken at once;
+* an open write that was called before the last write that was put in order can stand right in front of that one, where
+  nobody sees it: when it returns it is *passed* for nothing;
+* of steps that lead to one state only the most demanding ones are tried, of equals the one that returns first; a crashed step
+  only where a definite one cannot do it, and only when some open step needs the state;
+* a place is dead when an open step needs a state that nothing called before its return leads to;
+* a place is dropped where another is at least as good: the same state and the same conditional steps taken, no
+  write taken that the other has not, what it lacks free to pass, and no more crashed steps used.
+
+All that is exact: a sweep that looked at everything proves what it says, and nothing is hashed away. A *hasty* one keeps few places,
+those that met most needs, and uses crashed steps only where nothing else leads on. Where it comes to nothing it goes back some
+returns and passes that stretch with more places; when that fails too it has no opinion.
+
+At most `OPEN_MAX` operations may be open at one time. Code here is compiled: see the rules in `compiled`.
+"""
+
+# ruff: noqa: PLR0917 - compiled functions know no keyword-only arguments
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from harness.checkers.linearizable.compiled import compiled
+from harness.checkers.linearizable.encoding import NOTHING, Steps
+from harness.checkers.linearizable.places import (
+    BUSY,
+    COMPARED,
+    GONE,
+    HIGH,
+    LOW,
+    OPEN_COUNT,
+    OPEN_MAX,
+    SCORE,
+    SERIAL,
+    SLOTS_LEFT,
+    STATE,
+    TRAIL,
+    TRAIL_LENGTH,
+    TRIES,
+    TRIES_MAX,
+    USED_MOST,
+    WIDTH,
+    WROTE,
+    Open,
+    Room,
+    close_first,
+    copied,
+    inserted,
+    met,
+    noted,
+    open_step,
+    spent,
+    use_one,
+    used,
+    widest,
+)
+
+__all__ = ["DEAD_END", "EXPLAINED", "NO_OPINION", "STRIDE", "Memory", "Timeline", "sweep", "way"]
+
+EXPLAINED, DEAD_END, NO_OPINION = 1, 0, 2
+"""What a sweep of one key ended with: an order, a proof that there is none, or neither."""
+
+STRIDE = 24
+"""A hasty sweep remembers its front every so many returns. It goes back as many at first; each time it fails before it is
+through, twice as many."""
+
+_POOL_PER_PLACE = 32
+"""Places looked at in front of one return, for each place that may be kept."""
+
+_REPLAYED_PER_TRY = 8
+"""Events of which the bookkeeping is done again that count as one step tried."""
+
+
+class Timeline(NamedTuple):
+    """One key's events in their order, and for each state the calls of the steps that lead to it."""
+
+    events: Any
+    """A definite step at its call, ``~step`` at its return; definite steps + n for the call of crashed step n."""
+    produced_begin: Any
+    produced: Any
+
+
+@compiled
+def _look_around(line: Timeline, room: Room, near: Open, here: int) -> None:
+    """Find for each open step which open ones lead to what it needs, and whether one called before its return will."""
+    count = room.now[OPEN_COUNT]
+    for kind in range(4):
+        near.masks[kind] = 0
+    for i in range(count):
+        lead, need = near.lead[i], near.need[i]
+        if lead >= 0:
+            room.lead_low[lead] = 0
+            room.lead_high[lead] = 0
+        if need >= 0:
+            room.lead_low[need] = 0
+            room.lead_high[need] = 0
+        if need < 0:
+            near.masks[0] |= near.low[i]
+            near.masks[1] |= near.high[i]
+        elif lead < 0:
+            near.masks[2] |= near.low[i]
+            near.masks[3] |= near.high[i]
+    for i in range(count):
+        if near.lead[i] >= 0:
+            room.lead_low[near.lead[i]] |= near.low[i]
+            room.lead_high[near.lead[i]] |= near.high[i]
+    for i in range(count):
+        need = near.need[i]
+        if need >= 0:
+            near.from_low[i] = room.lead_low[need]
+            near.from_high[i] = room.lead_high[need]
+            end = line.produced_begin[need + 1]
+            at = room.pointer[need]
+            while at < end and line.produced[at] < here:
+                at += 1
+            room.pointer[need] = at
+            near.later[i] = at < end and line.produced[at] < near.returned[i]
+
+
+@compiled
+def _is_dead(steps: Steps, room: Room, near: Open, base: int) -> bool:
+    """Return whether an open step of the place at `base` of the pool can never have what it needs."""
+    rows, kinds = room.pool, len(steps.crash_need)
+    state, low, high = rows[base + STATE], rows[base + LOW], rows[base + HIGH]
+    for i in range(room.now[OPEN_COUNT]):
+        need = near.need[i]
+        if need < 0 or need == state or near.later[i]:
+            continue
+        if low & near.low[i] or high & near.high[i]:
+            continue
+        if near.from_low[i] & ~low or near.from_high[i] & ~high:
+            continue
+        able = False
+        for kind in range(kinds):
+            if steps.crash_lead[kind] == need and used(rows, base, kind) < room.available[kind]:
+                able = True
+                break
+        if not able:
+            return True
+    return False
+
+
+@compiled
+def _arrive(room: Room, near: Open, width: int, at: int, kept: int) -> int:
+    """Sort the place at the end of the pool: into those that are through, those that go on, or neither.
+
+    `at` and `kept` are how many there are of both; returns the new numbers as ``at << 32 | kept``.
+    """
+    pool, found = room.pool, room.found
+    base = at * width
+    low, high = near.low[0], near.high[0]
+    taken = pool[base + LOW] & low or pool[base + HIGH] & high
+    passes = near.need[0] < 0 and near.called[0] < pool[base + WROTE]
+    if taken or passes:
+        there = kept * width
+        copied(pool, base, found, there, width)
+        if taken:
+            found[there + LOW] &= ~low
+            found[there + HIGH] &= ~high
+        else:
+            noted(room, found, there, ~near.step[0])
+        if inserted(room, near, found, kept, room.found_table, room.found_stamp):
+            kept += 1
+    if not taken and inserted(room, near, pool, at, room.pool_table, room.pool_stamp):
+        at += 1
+    return (at << 32) | kept
+
+
+@compiled
+def _try_definite(
+    room: Room, near: Open, width: int, origin: int, i: int, at: int, here: int
+) -> bool:
+    """Put open step `i` behind place `origin`, as the place at the end of the pool; returns whether it is worth trying."""
+    pool = room.pool
+    base, there = origin * width, at * width
+    lead, need = near.lead[i], near.need[i]
+    if lead < 0 or pool[base + LOW] & near.low[i] or pool[base + HIGH] & near.high[i]:
+        return False
+    busy = room.now[BUSY]
+    if room.tried[2 * lead + 1] == busy:
+        return False
+    if need >= 0:
+        if need != pool[base + STATE]:
+            return False
+        room.tried[2 * lead + 1] = busy
+    else:
+        if room.tried[2 * lead] == busy:
+            return False
+        room.tried[2 * lead] = busy
+    copied(pool, base, pool, there, width)
+    pool[there + LOW] |= near.low[i]
+    pool[there + HIGH] |= near.high[i]
+    pool[there + STATE] = lead
+    if need < 0:
+        pool[there + WROTE] = here
+    else:
+        pool[there + SCORE] += 1
+    noted(room, pool, there, near.step[i])
+    return True
+
+
+@compiled
+def _mark_leads(steps: Steps, room: Room, near: Open, base: int) -> None:
+    """Mark the states that steps at hand lead to, for `_try_crashed`, and those that something at hand needs."""
+    pool, busy, kinds = room.pool, room.now[BUSY], len(steps.crash_need)
+    state = pool[base + STATE]
+    for i in range(room.now[OPEN_COUNT]):
+        if pool[base + LOW] & near.low[i] or pool[base + HIGH] & near.high[i]:
+            continue
+        lead, need = near.lead[i], near.need[i]
+        if need >= 0:
+            room.needed[need] = busy
+        if lead >= 0 and need < 0:
+            room.tried[2 * lead] = busy
+        elif lead >= 0 and need == state:
+            room.tried[2 * lead + 1] = busy
+    for kind in range(kinds):
+        if used(pool, base, kind) < room.available[kind]:
+            need, lead = steps.crash_need[kind], steps.crash_lead[kind]
+            if need == state:
+                room.crashed_lead[lead] = busy
+            if need >= 0 and need != lead:
+                room.needed[need] = busy
+
+
+@compiled
+def _try_crashed(
+    steps: Steps, room: Room, width: int, origin: int, kind: int, at: int, here: int
+) -> bool:
+    """Put a crashed step of a class behind place `origin`, as `_try_definite` does."""
+    pool, busy = room.pool, room.now[BUSY]
+    base, there = origin * width, at * width
+    number = used(pool, base, kind)
+    need, lead = steps.crash_need[kind], steps.crash_lead[kind]
+    if number >= room.available[kind] or lead == pool[base + STATE] or room.needed[lead] != busy:
+        return False
+    if need >= 0 and need != pool[base + STATE]:
+        return False
+    if room.tried[2 * lead + 1] == busy:
+        return False
+    if need < 0 and (room.tried[2 * lead] == busy or room.crashed_lead[lead] == busy):
+        return False
+    copied(pool, base, pool, there, width)
+    use_one(pool, there, kind)
+    pool[there + STATE] = lead
+    pool[there + SCORE] -= 1
+    if need < 0:
+        pool[there + WROTE] = here
+    noted(room, pool, there, len(steps.called) + steps.class_begin[kind] + number)
+    return True
+
+
+@compiled
+def _pass_return(
+    steps: Steps, line: Timeline, room: Room, near: Open, places: int, most: int, hasty: int
+) -> int:
+    """Bring the places of the front over the return of the first open step; those that are through stand in `found`.
+
+    Returns how many, and whether something was left out, as ``left_out << 32 | how many``. Tries are counted in `now`.
+    """
+    here = near.returned[0]
+    kinds = len(steps.crash_need)
+    width = room.now[WIDTH]
+    pool = room.pool
+    crowd = OPEN_MAX + kinds
+    pool_most = min(len(pool) // width, _POOL_PER_PLACE * most + 4 * crowd) - crowd
+    trail_most = len(room.parent) - crowd * (OPEN_MAX + 2)
+    _look_around(line, room, near, here)
+    room.now[SERIAL] += 1
+    at = kept = 0
+    for place in range(places):
+        if room.front[place * width + STATE] != GONE:
+            copied(room.front, place * width, pool, at * width, width)
+            met(room, near, pool, at * width)
+            both = _arrive(room, near, width, at, kept)
+            at, kept = both >> 32, both & 0xFFFFFFFF
+    origin = crashing = 0
+    while (
+        kept < most
+        and at < pool_most
+        and room.now[TRAIL_LENGTH] < trail_most
+        and spent(room) < room.now[TRIES_MAX]
+    ):
+        crashed = origin == at
+        if crashed and (crashing == at or (hasty and kept > 0)):
+            break
+        place = crashing if crashed else origin
+        if crashed:
+            crashing += 1
+        else:
+            origin += 1
+        if pool[place * width + STATE] == GONE:
+            continue
+        room.now[BUSY] += 1
+        if crashed:
+            _mark_leads(steps, room, near, place * width)
+        for choice in range(kinds if crashed else room.now[OPEN_COUNT]):
+            if crashed:
+                fits = _try_crashed(steps, room, width, place, choice, at, here)
+            else:
+                fits = _try_definite(room, near, width, place, choice, at, here)
+            if fits:
+                room.now[TRIES] += 1
+                met(room, near, pool, at * width)
+                if not _is_dead(steps, room, near, at * width):
+                    both = _arrive(room, near, width, at, kept)
+                    at, kept = both >> 32, both & 0xFFFFFFFF
+    left_out = origin < at or (kinds > 0 and crashing < at)
+    return (int(left_out) << 32) | kept
+
+
+class Memory(NamedTuple):
+    """Where a hasty sweep can go back to: the front as it was at every so many returns."""
+
+    rows: Any
+    count: Any
+    """Returns / `STRIDE` -> how many places; so for whether something had been left out, and the length of the trail."""
+    left_out: Any
+    trail: Any
+
+
+@compiled
+def _begin(steps: Steps, line: Timeline, room: Room) -> None:
+    """Make room for a sweep over one key, or over its bookkeeping again."""
+    for slot in range(OPEN_MAX):
+        room.slots[slot] = OPEN_MAX - 1 - slot
+    room.now[OPEN_COUNT], room.now[SLOTS_LEFT] = 0, OPEN_MAX
+    for kind in range(len(steps.crash_need)):
+        room.available[kind] = 0
+    for state in range(len(room.pointer)):
+        room.pointer[state] = line.produced_begin[state]
+
+
+@compiled
+def _call(steps: Steps, room: Room, near: Open, event: int) -> bool:
+    """Do the bookkeeping of a call; returns whether there was a slot."""
+    definite = len(steps.called)
+    if event < definite:
+        return open_step(steps, room, near, event)
+    kind = steps.crash_of[event - definite]
+    room.available[kind] = min(room.available[kind] + 1, USED_MOST)
+    return True
+
+
+@compiled
+def _replay(steps: Steps, line: Timeline, room: Room, near: Open, returns: int) -> int:
+    """Do the bookkeeping of everything up to and with a number of returns; returns the event behind them."""
+    _begin(steps, line, room)
+    event = 0
+    while returns > 0:
+        if line.events[event] >= 0:
+            _call(steps, room, near, line.events[event])
+        else:
+            close_first(room, near)
+            returns -= 1
+        event += 1
+    return event
+
+
+@compiled
+def _remember(room: Room, memory: Memory, returns: int, places: int, left_out: int) -> None:
+    """Remember the front, or the best of it."""
+    width = room.now[WIDTH]
+    share = len(memory.rows) // len(memory.count)
+    at = returns // STRIDE
+    most = share // width
+    for place in range(min(places, most)):
+        copied(room.front, place * width, memory.rows, at * share + place * width, width)
+    memory.count[at] = min(places, most)
+    memory.left_out[at] = left_out or places > most
+    memory.trail[at] = room.now[TRAIL_LENGTH]
+
+
+@compiled
+def _recall(room: Room, memory: Memory, at: int) -> None:
+    """Put a front that was remembered back."""
+    width = room.now[WIDTH]
+    share = len(memory.rows) // len(memory.count)
+    for place in range(memory.count[at]):
+        copied(memory.rows, at * share + place * width, room.front, place * width, width)
+    room.now[TRAIL_LENGTH] = memory.trail[at]
+
+
+@compiled
+def _pack(room: Room, places: int) -> None:
+    """Forget the nodes of the trail that lead to no place."""
+    width, count = room.now[WIDTH], room.now[TRAIL_LENGTH]
+    for node in range(count):
+        room.moved[node] = NOTHING
+    for place in range(places):
+        node = room.front[place * width + TRAIL]
+        while node >= 0 and room.moved[node] == NOTHING:
+            room.moved[node] = 0
+            node = room.parent[node]
+    there = 0
+    for node in range(count):
+        if room.moved[node] == 0:
+            parent = room.parent[node]
+            room.taken[there] = room.taken[node]
+            room.parent[there] = room.moved[parent] if parent >= 0 else NOTHING
+            room.moved[node] = there
+            there += 1
+    for place in range(places):
+        node = room.front[place * width + TRAIL]
+        if node >= 0:
+            room.front[place * width + TRAIL] = room.moved[node]
+    room.now[TRAIL_LENGTH] = there
+
+
+@compiled
+def sweep(
+    steps: Steps,
+    line: Timeline,
+    room: Room,
+    near: Open,
+    memory: Memory,
+    most: int,
+    most_ever: int,
+    tries_max: int,
+) -> int:
+    """Sweep over one key with at most `most` places, hastily and in stretches with up to `most_ever` if that is more.
+
+    Returns what it ended with; the first place of the front is then the longest way.
+    """
+    now, width = room.now, room.now[WIDTH]
+    hasty = most < most_ever
+    trail_most = len(room.parent) - (2 * most_ever + OPEN_MAX + len(steps.crash_need)) * (
+        OPEN_MAX + 2
+    )
+    _begin(steps, line, room)
+    now[TRAIL_LENGTH], now[TRIES], now[COMPARED] = 0, 0, 0
+    now[TRIES_MAX] = tries_max
+    for column in range(width):
+        room.front[column] = 0
+    room.front[WROTE], room.front[TRAIL] = NOTHING, NOTHING
+    places, returns, event, left_out = 1, 0, 0, False
+    breadth, back, through = most, STRIDE, 0
+    while event < len(line.events):
+        if line.events[event] >= 0:
+            if not _call(steps, room, near, line.events[event]):
+                return NO_OPINION
+            event += 1
+            continue
+        if hasty and returns % STRIDE == 0:
+            _remember(room, memory, returns, places, left_out)
+        if now[TRAIL_LENGTH] > trail_most and not hasty:
+            _pack(room, places)
+        if spent(room) >= tries_max or now[TRAIL_LENGTH] > trail_most:
+            return NO_OPINION
+        both = _pass_return(
+            steps, line, room, near, places, breadth, int(hasty and breadth == most)
+        )
+        kept = both & 0xFFFFFFFF
+        left_out = left_out or both >> 32 > 0
+        if kept == 0:
+            if not left_out:
+                return DEAD_END
+            breadth *= 2
+            if breadth > most_ever or not hasty:
+                return NO_OPINION
+            through = max(through, returns)
+            at = max(returns - back, 0) // STRIDE
+            back *= 2
+            returns = at * STRIDE
+            event = _replay(steps, line, room, near, returns)
+            now[TRIES] += event // _REPLAYED_PER_TRY
+            _recall(room, memory, at)
+            places, left_out = memory.count[at], memory.left_out[at]
+            continue
+        close_first(room, near)
+        left_out = left_out or kept > breadth
+        places = widest(room.found, kept, breadth, width)
+        for column in range(places * width):
+            room.front[column] = room.found[column]
+        returns += 1
+        event += 1
+        if returns > through + STRIDE:
+            breadth, back = most, STRIDE
+    return EXPLAINED
+
+
+@compiled
+def way(steps: Steps, room: Room, order: Any) -> int:
+    """Fill `order` with the steps of the first place of the front; returns how many there are.
+
+    A step that was passed stands right in front of the write that came before its return.
+    """
+    definite = len(steps.called)
+    length = 0
+    node = room.front[TRAIL]
+    while node >= 0:
+        length += 1
+        node = room.parent[node]
+    place, passed = length, 0
+    node = room.front[TRAIL]
+    while node >= 0:
+        step = room.taken[node]
+        node = room.parent[node]
+        if step < 0:
+            room.moved[passed] = ~step
+            passed += 1
+            continue
+        place -= 1
+        order[place] = step
+        if step < definite:
+            writes = steps.need[step] < 0
+        else:
+            writes = steps.crash_need[steps.crash_of[step - definite]] < 0
+        while writes and passed > 0:
+            passed -= 1
+            place -= 1
+            order[place] = room.moved[passed]
+    return length
