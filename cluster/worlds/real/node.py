@@ -32,6 +32,8 @@ class RealNode:
         self.intent = ""
         """Why the harness ended this life: kill, power, stop; ``""``: it did not."""
         self.paused = False
+        self.served = False
+        """Whether this life has come so far that it can be asked to stop."""
         self.log_start = 0
         """Where the log of this life begins."""
         self.incarnation = 0
@@ -51,6 +53,7 @@ class RealNode:
         self.exit_code = None
         self.intent = ""
         self.paused = False
+        self.served = False
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
 
     async def alive(self) -> Life | None:

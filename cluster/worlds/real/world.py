@@ -164,7 +164,8 @@ class RealWorld(WallTimeline):
         deadline_ns = self.now_ns() + self._options.start_timeout_ns
         while life.exit_code is None:
             reply = await _unless_ended(life, real.line.call(_STATUS, _ADMIN_TIMEOUT_NS))
-            if reply is None or reply.status == "ok":
+            real.served = reply is not None and reply.status == "ok"
+            if reply is None or real.served:
                 return
             if self.now_ns() > deadline_ns:
                 raise WorldFailed(
@@ -218,9 +219,10 @@ class RealWorld(WallTimeline):
         if life is None:
             return
         real.intent = "stop"
-        await life.signal(signal.SIGTERM)
-        await life.signal(signal.SIGCONT)
-        if await life.wait(_STOP_TIMEOUT_S) is None:
+        if real.served:
+            await life.signal(signal.SIGTERM)
+            await life.signal(signal.SIGCONT)
+        if not real.served or await life.wait(_STOP_TIMEOUT_S) is None:
             await life.signal(signal.SIGKILL)
             await life.wait()
 
