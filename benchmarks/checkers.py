@@ -1,7 +1,8 @@
 """How long the checkers of whole objects take for one long valid history each, and what they find when one answer in it is a lie.
 
 Histories come from the honest objects of `tests/support/object_histories.py`: ten clients at once, and one operation in a hundred crashes.
-The time is processor time of the checker alone, from operations to verdict, the best of three.
+The time is processor time of the checker alone, from operations to verdict, the best of three, the cyclic
+collector off as in `reprise check`.
 
     python benchmarks/checkers.py [--operations N] [--models LIST] [--json]
 """
@@ -9,6 +10,7 @@ The time is processor time of the checker alone, from operations to verdict, the
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import sys
@@ -33,6 +35,7 @@ def measure(model: str, operations: int) -> dict[str, Any]:
     valid, lying = (
         long_history(rng, model, operations, clients=CLIENTS, lie=lie) for lie in (False, True)
     )
+    gc.disable()
     seconds = []
     for _ in range(REPEATED):
         began_s = time.process_time()
@@ -40,6 +43,7 @@ def measure(model: str, operations: int) -> dict[str, Any]:
         seconds.append(time.process_time() - began_s)
     began_s = time.process_time()
     convicted = check(model, lying)
+    gc.enable()
     return {
         "model": model,
         "operations": sum(one.type == "invoke" for one in valid),

@@ -124,6 +124,12 @@ def _run(history: Sequence[Operation]) -> Run:
     return Run(nodes=(), history=history, trace=(), options={}, final_state={})
 
 
+def _check(checker: Checker, history: Sequence[Operation]) -> Verdict:
+    """What `checker` says of a history. Nothing that it makes goes in circles, so nothing is collected meanwhile."""
+    with without_collector():
+        return check_safely(checker, _run(history))
+
+
 def _linearizable(convention: str, model: str) -> Callable[[Question], Verdict]:
     """Every key alone: a monitor where values are unambiguous, else a search."""
 
@@ -154,7 +160,7 @@ def _across_keys(make: Callable[..., Checker]) -> Callable[[Question], Verdict]:
 
     def ask(question: Question) -> Verdict:
         history = _well_formed(question)
-        return check_safely(make(keyed=question.keyed), _run(history))
+        return _check(make(keyed=question.keyed), history)
 
     return ask
 
@@ -165,12 +171,12 @@ def _each_key(checker: Checker) -> Callable[[Question], Verdict]:
     def ask(question: Question) -> Verdict:
         history = _well_formed(question)
         if not question.keyed:
-            return check_safely(checker, _run(history))
+            return _check(checker, history)
         facts: dict[str, Any] = {}
         evidence: list[dict[str, Any]] = []
         valids = []
         for key, of_key in _by_key(history).items():
-            verdict = check_safely(checker, _run(of_key))
+            verdict = _check(checker, of_key)
             valids.append(verdict.valid)
             facts = {
                 name: _together(name, facts.get(name), told) for name, told in verdict.facts.items()

@@ -90,7 +90,9 @@ def frozen(value: Any) -> Any:
 
 
 def frozen_all(values: list[Any]) -> list[Any]:
-    """Return every value in the form of `frozen`."""
+    """Return every value in the form of `frozen`; the list itself where its values can be compared as they are."""
+    if ATOMS.issuperset(map(type, values)):
+        return values
     return [value if type(value) in ATOMS else frozen(value) for value in values]
 
 

@@ -114,7 +114,10 @@ class _Fold:
     def _backwards(self, reads: list[tuple[Paired, list[Any]]]) -> None:
         """From the last invocation to the first: the first read met is the one that counts."""
         unseen, unmissed = set(self.elements), set(self.elements)
+        by_add = sorted(self.elements, key=lambda key: self.elements[key].add.called)
         for read, items in reversed(reads):
+            while by_add and self.elements[by_add[-1]].add.called > read.called:
+                unmissed.discard(by_add.pop())
             if not unseen and not unmissed:
                 return
             held = set(items)
@@ -122,11 +125,10 @@ class _Fold:
             unseen -= found
             for key in found:
                 self.elements[key].present = read
-            for key in unmissed - held:
-                element = self.elements[key]
-                if element.add.called < read.called:
-                    element.absent = read
-                    unmissed.discard(key)
+            missed = unmissed - held
+            unmissed -= missed
+            for key in missed:
+                self.elements[key].absent = read
 
 
 class SetFull:

@@ -23,8 +23,8 @@ __all__ = ["Clocks", "Overtaken"]
 Integers = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]
 
-BLOCK_COLUMNS = 128
-"""Sessions whose clocks are kept at once: a hundred thousand accesses take 50 MB."""
+BLOCK_BYTES = 1 << 28
+"""So much memory the clocks of one block may take: 640 sessions of a hundred thousand accesses."""
 
 
 class Overtaken(msgspec.Struct, frozen=True):
@@ -67,6 +67,11 @@ class Clocks:
         columns = {session: column for column, session in enumerate(sessions)}
         self.columns = len(columns)
         count = len(accesses)
+        self._block = max(1, BLOCK_BYTES // (4 * (count + 1)))
+        """Columns of one block."""
+        self.place = np.zeros(count, np.int64)
+        """Where in the order each access stands."""
+        self.place[np.array(order, np.int64)] = np.arange(len(order))
         self.column = np.full(count, -1, np.int64)
         """The column of each write."""
         self.ordinal = np.full(count, -1, np.int64)
@@ -84,7 +89,7 @@ class Clocks:
         """The clocks of all accesses, for the block of columns that begins with `first`. The last row is nobody's."""
         if self._kept is not None and self._kept[0] == first:
             return self._kept[1]
-        width = min(BLOCK_COLUMNS, self.columns - first)
+        width = min(self._block, self.columns - first)
         accesses, previous, saw = self._accesses, self._accesses.previous, self._accesses.saw
         rows = np.zeros((len(accesses) + 1, width), np.int32)
         column = (self.column - first).tolist()
@@ -105,7 +110,7 @@ class Clocks:
 
     def blocks(self) -> Iterator[int]:
         """The first column of each block."""
-        return iter(range(0, self.columns, BLOCK_COLUMNS))
+        return iter(range(0, self.columns, self._block))
 
     def overtaking(self, reads: Integers) -> Overtaken:
         """For `reads`, which saw a write or nothing: writes to the same register in their past that they did not see."""
@@ -133,7 +138,7 @@ class Clocks:
 
     def _index(self, first: int) -> _Index:
         """The writes of a block, by register and session."""
-        within = (self.column >= first) & (self.column < first + BLOCK_COLUMNS)
+        within = (self.column >= first) & (self.column < first + self._block)
         writes = np.flatnonzero(within)
         order = np.lexsort((self.ordinal[writes], self.column[writes], self._key[writes]))
         writes = writes[order]
@@ -155,9 +160,12 @@ class Clocks:
     def precedes(self, first: Integers, second: Integers) -> npt.NDArray[np.bool_]:
         """For each pair whether the write `first` is in the past of the access `second`."""
         known = np.zeros(len(first), np.bool_)
+        possible = self.place[first] < self.place[second]
         for block in self.blocks():
             column = self.column[first] - block
-            here = np.flatnonzero((column >= 0) & (column < BLOCK_COLUMNS))
+            here = np.flatnonzero(possible & (column >= 0) & (column < self._block))
+            if not len(here):
+                continue
             reached = self.rows(block)[second[here], column[here]]
             known[here] = reached > self.ordinal[first[here]]
         return known

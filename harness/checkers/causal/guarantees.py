@@ -7,7 +7,7 @@
 
 What is newer nobody says, so the question is whether an order of the writes of each key exists that all named guarantees agree with:
 each of them wants some writes before others, and those wishes must not go round in a circle. Nothing stands before what a register
-holds in the beginning. Guarantees are tried one by one, then together: two that hold alone may contradict one another. Monotonic
+holds in the beginning. Guarantees are tried together, and where that fails one by one: two that hold alone may contradict one another. Monotonic
 writes never fail alone, for only a reader can see the order of writes.
 
 Each guarantee looks at one key at a time; what follows across keys is causal consistency (`consistency`). All four together are
@@ -82,10 +82,11 @@ class SessionGuarantees:
             for access, saw in enumerate(accesses.saw)
             if saw == THIN_AIR
         ]
-        broken = [found for one in wishes.values() if (found := self._broken(accesses, [one]))]
-        if not broken and len(wishes) > 1:
-            together = self._broken(accesses, list(wishes.values()))
-            broken = [together] if together else []
+        broken = []
+        together = self._broken(accesses, list(wishes.values()))
+        if together:
+            alone = [self._broken(accesses, [one]) for one in wishes.values()]
+            broken = [found for found in alone if found] or [together]
         evidence = [*broken, *evidence]
         if evidence:
             return Verdict(valid=False, facts=facts, evidence=evidence[:EVIDENCE_MAX])

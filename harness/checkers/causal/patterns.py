@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 
 from harness.checkers.acyclic import ordered
-from harness.checkers.causal.accesses import INITIAL, THIN_AIR, Accesses
+from harness.checkers.causal.accesses import INITIAL, THIN_AIR, WRITE, Accesses
 from harness.checkers.causal.clocks import Clocks, Overtaken
 
 __all__ = ["Pattern", "causal_edges", "conflict_cycle", "consistency"]
@@ -53,12 +53,26 @@ def consistency(accesses: Accesses) -> tuple[list[Pattern], Clocks | None, Overt
         for access, saw in enumerate(accesses.saw)
         if saw == THIN_AIR
     ]
-    order, cycle = ordered(len(accesses), causal_edges(accesses))
-    if cycle:
-        return [*found, Pattern("CyclicCO", tuple(cycle))], None, None
+    order = _in_time(accesses)
+    if not order:
+        order, cycle = ordered(len(accesses), causal_edges(accesses))
+        if cycle:
+            return [*found, Pattern("CyclicCO", tuple(cycle))], None, None
     clocks = Clocks(accesses, order)
     overtaken = clocks.overtaking(clocks.telling())
     return [*found, *_hidden(accesses, clocks, overtaken)], clocks, overtaken
+
+
+def _in_time(accesses: Accesses) -> list[int]:
+    """Writes as they were invoked and reads as they returned: a topological order, unless a read saw a write of its future."""
+    operations = accesses.operations
+    at = [
+        one.called if saw == WRITE else one.returned
+        for one, saw in zip(operations, accesses.saw, strict=True)
+    ]
+    if any(at[before] > at[access] for before, access in causal_edges(accesses)):
+        return []
+    return sorted(range(len(accesses)), key=at.__getitem__)
 
 
 def _hidden(accesses: Accesses, clocks: Clocks, overtaken: Overtaken) -> Iterator[Pattern]:

@@ -26,7 +26,7 @@ def test_checkers_say_what_their_definitions_say(model):
 @pytest.mark.parametrize("model", ["causal", "causal-convergence", "causal-memory"])
 def test_clocks_may_be_made_in_blocks(model, monkeypatch):
     """Where sessions are so many that clocks are made block by block, verdicts stay the same."""
-    monkeypatch.setattr(clocks, "BLOCK_COLUMNS", 1)
+    monkeypatch.setattr(clocks, "BLOCK_BYTES", 1)
     rng = random.Random(model)
     outcomes = [disagreement(rng, model) for _ in range(HISTORIES // 3)]
 
