@@ -35,25 +35,34 @@ class WritePrecedence:
         writes = {frozen(one.asked): one for one in operations if one.f == "write" and one.possible}
         ended = sorted((one for one in writes.values() if one.ok), key=lambda one: one.returned)
         returns = [one.returned for one in ended]
-        rank = {frozen(one.asked): place for place, one in enumerate(ended)}
+        keys = [frozen(one.asked) for one in ended]
+        called = {key: one.called for key, one in writes.items()}
         reads = [one for one in operations if one.f == "read" and one.ok]
         evidence, wrong, telling = [], 0, 0
         for read in reads:
-            held = dict.fromkeys(frozen_all(read.told or []))
-            strange = [
-                key for key in held if key not in writes or writes[key].called > read.returned
-            ]
-            seen = [writes[key] for key in held if key in writes]
-            last = max(seen, key=lambda one: one.called, default=None)
-            before = 0 if last is None else bisect_left(returns, last.called)
+            held = set(frozen_all(read.told or []))
+            known = held if held <= writes.keys() else held & writes.keys()
+            latest = max(map(called.__getitem__, known), default=-1)
+            strange = (
+                sorted(
+                    (key for key in held if key not in writes or called[key] > read.returned),
+                    key=repr,
+                )
+                if known is not held or latest > read.returned
+                else []
+            )
+            before = bisect_left(returns, latest)
             telling += bool(before)
             missing = []
-            if sum(rank.get(key, before) < before for key in held) < before:
-                missing = [one for one in ended[:before] if frozen(one.asked) not in held]
+            if not held.issuperset(keys[:before]):
+                missing = [
+                    one for one, key in zip(ended[:before], keys, strict=False) if key not in held
+                ]
             wrong += bool(missing or strange)
             if strange:
                 evidence.append(self._strange(read, strange))
-            if missing and last is not None:
+            if missing:
+                last = next(writes[key] for key in known if called[key] == latest)
                 evidence.append(self._missing(read, last, missing))
         facts = {
             "precedence_writes": len(ended),

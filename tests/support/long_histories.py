@@ -44,6 +44,37 @@ class _Counter(OBJECTS["counter-bounds"]):
         f = self.rng.choice(["add", "read"])
         return f, self.rng.randint(1, 2) if f == "add" else None
 
+    def spoil(self, f, told):
+        return told - 1000
+
+
+class _Bank(OBJECTS["bank"]):
+    """Accounts that nobody empties."""
+
+    def start(self):
+        self.state = {"a": 1 << 40, "b": 0}
+
+
+class _Lock(OBJECTS["fenced-lock"]):
+    """Grants, and no writes that would have to be refused."""
+
+    def ask(self, process):
+        return (
+            ("release", self.tokens.pop(process)) if process in self.tokens else ("acquire", None)
+        )
+
+
+class _Log(OBJECTS["kafka"]):
+    """Polls that are read to the end at last."""
+
+    def do(self, process, f, asked):
+        if f != "drain":
+            return super().do(process, f, asked)
+        rest = {
+            key: [[2 * n + 2, log[n]] for n in range(len(log))] for key, log in self.state.items()
+        }
+        return [["poll", rest]]
+
 
 class _Fork(OBJECTS["long-fork"]):
     """Registers without end, in groups of four."""
@@ -65,6 +96,14 @@ class _Subkeys(OBJECTS["sequential"]):
         there = self.rng.randint(0, 3)
         return ["k", [None] * (3 - there) + [1] * there] if f == "read" else asked
 
+    def spoil(self, f, told):
+        return ["k", [1, None, 1]]
+
+
+class _Levels(OBJECTS["monotonic"]):
+    def spoil(self, f, told):
+        return dict.fromkeys(told, 1)
+
 
 class _Registers(OBJECTS["causal"]):
     """A hundred registers, always read as they are."""
@@ -84,6 +123,10 @@ class _Registers(OBJECTS["causal"]):
 
 
 class _Versions(_Registers):
+    def start(self):
+        self.keys = ["x", "y"]
+        self.state = dict.fromkeys(self.keys)
+
     def do(self, process, f, asked):
         key, _ = asked
         self.state[key] = (self.state[key] or 0) + (f == "write")
@@ -98,6 +141,10 @@ LONG = {
     "total-queue": _Queue,
     "counter-bounds": _Counter,
     "set-full": _Set,
+    "bank": _Bank,
+    "fenced-lock": _Lock,
+    "monotonic": _Levels,
+    "kafka": _Log,
     "causal-reverse": _Growing,
     "long-fork": _Fork,
     "sequential": _Subkeys,
@@ -129,7 +176,7 @@ def long_history(rng, model, count, *, clients, lie):
             history.append(_event(processes[client], "info", f, asked))
             processes[client] += clients
             continue
-        if lie and begun > 0.95 * count and f not in ("write", "add", "enqueue"):
+        if lie and begun > 0.95 * count and f not in ("write", "add", "enqueue", "send", "release"):
             spoiled = thing.spoil(f, told)
             lie = spoiled == told
             told = spoiled
@@ -143,8 +190,15 @@ def _event(process, kind, f, value):
 
 def _end(thing, process, model):
     """A queue is drained, everything is read once more."""
-    f = {"total-queue": "drain", "set-full": "read", "causal-reverse": "read"}.get(model)
+    f = {
+        "total-queue": "drain",
+        "set-full": "read",
+        "causal-reverse": "read",
+        "kafka": "drain",
+    }.get(model)
     if f is None:
         return []
     told = thing.do(process, f, None)
-    return [_event(process, "invoke", f, None), _event(process, "ok", f, told)]
+    if model == "kafka":
+        process, f = process + 10**9, "poll"
+    return [_event(process, "invoke", f, told), _event(process, "ok", f, told)]

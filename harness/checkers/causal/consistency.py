@@ -43,10 +43,11 @@ class CausalConsistency:
         """See `Checker`; facts ``causal_accesses``, ``causal_sessions``, ``causal_patterns``: name -> how many."""
         accesses = accesses_of(paired(run.history), keyed=self._keyed)
         patterns, clocks, overtaken = consistency(accesses)
-        if self._level == "convergence" and overtaken is not None:
-            patterns += conflict_cycle(accesses, overtaken)
-        if self._level == "memory" and clocks is not None:
-            patterns += memory(accesses)
+        if clocks is not None and overtaken is not None:
+            if self._level == "convergence":
+                patterns += conflict_cycle(accesses, clocks, overtaken)
+            elif self._level == "memory":
+                patterns += memory(accesses)
         facts = {
             "causal_accesses": len(accesses),
             "causal_sessions": len(set(accesses.session)),

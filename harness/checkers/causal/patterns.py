@@ -93,10 +93,17 @@ def _hidden(accesses: Accesses, clocks: Clocks, overtaken: Overtaken) -> Iterato
             yield Pattern("WriteCORead", (int(saw[place]), write, read))
 
 
-def conflict_cycle(accesses: Accesses, overtaken: Overtaken) -> list[Pattern]:
-    """A cycle of causal order and conflicts, if there is one."""
+def conflict_cycle(accesses: Accesses, clocks: Clocks, overtaken: Overtaken) -> list[Pattern]:
+    """A cycle of causal order and conflicts, if there is one; conflicts that the causal order implies are passed over."""
     saw = np.array(accesses.saw, np.int64)[overtaken.reads]
     known = saw >= 0
-    conflicts = zip(overtaken.writes[known].tolist(), saw[known].tolist(), strict=True)
+    wide = len(accesses)
+    pairs = np.unique(overtaken.writes[known] * wide + saw[known])
+    first, second = np.divmod(pairs, wide)
+    open_ones = ~clocks.precedes(first, second)
+    first, second = first[open_ones], second[open_ones]
+    if (clocks.place[first] < clocks.place[second]).all():
+        return []
+    conflicts = zip(first.tolist(), second.tolist(), strict=True)
     _, cycle = ordered(len(accesses), [*causal_edges(accesses), *conflicts])
     return [Pattern("CyclicCF", tuple(cycle))] if cycle else []

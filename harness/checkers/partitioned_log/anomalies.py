@@ -138,6 +138,8 @@ def _within(log: Log, word: str) -> Iterator[Found]:
     for one in log.operations:
         for key, messages in (one.polled if word == "poll" else one.sent).items():
             for first, second in pairwise(messages):
+                if log.follow(key, first, second):
+                    continue
                 yield from _step(log, f"int-{{}}{word}", key, (first, second), (one, one))
 
 
@@ -148,11 +150,9 @@ def _step(
     messages: tuple[Message, Message],
     by: tuple[LogOperation, LogOperation],
 ) -> Iterator[Found]:
-    """The finding for two messages that should follow one another; `name` has a gap for ``nonmonotonic-``."""
-    order = log.orders.get(key)
-    delta = order.between(messages[0].value, messages[1].value) if order else None
-    if order is None or delta is None or delta == 1:
-        return
+    """The finding for two messages that do not follow one another; `name` has a gap for ``nonmonotonic-``."""
+    order = log.orders[key]
+    delta = order.first[messages[1].value] - order.first[messages[0].value]
     values = [thawed(message.value) for message in messages]
     verb = "polled" if name.endswith("poll") else "sent"
     operations = [by[0].operation, by[1].operation] if by[0] is not by[1] else [by[0].operation]
@@ -180,7 +180,8 @@ def _across_polls(log: Log) -> Iterator[Found]:
             before = known.get(key)
             if before is not None and messages:
                 pair = (before.polled[key][-1], messages[0])
-                yield from _step(log, "{}poll", key, pair, (before, one))
+                if not log.follow(key, *pair):
+                    yield from _step(log, "{}poll", key, pair, (before, one))
             if one.ok and messages:
                 known[key] = one
 
@@ -193,7 +194,10 @@ def _across_sends(log: Log) -> Iterator[Found]:
             before = last.get((one.operation.process, key))
             if before is not None:
                 pair = (before.sent[key][-1], messages[0])
-                for found in _step(log, "{}send", key, pair, (before, one)):
+                steps = (
+                    () if log.follow(key, *pair) else _step(log, "{}send", key, pair, (before, one))
+                )
+                for found in steps:
                     if found.name == "nonmonotonic-send":
                         yield found
             last[one.operation.process, key] = one

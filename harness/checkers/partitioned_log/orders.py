@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from harness.checkers.partitioned_log.messages import LogOperation
+from harness.checkers.partitioned_log.messages import LogOperation, Message
 
 __all__ = ["Log", "Order", "log_of"]
 
@@ -43,6 +43,11 @@ class Log(msgspec.Struct, frozen=True):
     orders: dict[str, Order]
     writers: dict[str, dict[Any, LogOperation]]
     shown: dict[str, dict[Any, LogOperation]]
+
+    def follow(self, key: str, before: Message, after: Message) -> bool:
+        """Whether two messages stand one directly behind the other in a key, or where one of them stands is not known."""
+        order = self.orders.get(key)
+        return order is None or order.between(before.value, after.value) in (None, 1)
 
     def effective(self, one: LogOperation) -> bool:
         """Whether what an operation sent is known to stand in the log."""
