@@ -14,11 +14,15 @@ Three observations make it nearly free of choices on real histories, each withou
 
 A failed operation never happened; an indeterminate one may happen at any time after its call, or never. The search has
 a budget of steps; beyond it the verdict is unknown and says how far it came.
+
+Where somebody *knows* what became of indeterminate operations (`decided_by_log`), a history that could be explained is judged
+once more with that: one that took effect counts as returned behind everything, one that never did not at all. A conviction
+that needs this knowledge says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +32,7 @@ from harness.checkers.evidence import EVIDENCE_MAX, finding
 from harness.checkers.models import INFINITY, MODELS, NOTHING, Call, Steps
 from harness.operation import NEMESIS, Operation
 
-__all__ = ["Linearizability", "Outcome", "calls_by_key", "search"]
+__all__ = ["Knowledge", "Linearizability", "Outcome", "calls_by_key", "search"]
 
 _FS = frozenset({"read", "write", "cas", "append"})
 _SHOWN_BEFORE = 3
@@ -255,21 +259,69 @@ def _called(call: Call) -> int:
     return call.called
 
 
+Knowledge = Callable[[Run], Mapping[int, bool]]
+"""From a run to the positions of invocations of which it is known whether they took effect."""
+
+
+def _told(calls: Sequence[Call], decided: Mapping[int, bool], behind_all: int) -> list[Call]:
+    """Return the calls with what is known of indeterminate ones; `behind_all` is a position behind the history."""
+    told = []
+    for call in calls:
+        took_effect = decided.get(call.called) if call.returned == INFINITY else None
+        if took_effect is None:
+            told.append(call)
+        elif took_effect:
+            told.append(msgspec.structs.replace(call, returned=behind_all + call.called))
+    return told
+
+
 class Linearizability:
-    """See the module. `model` names one of `models.MODELS`; `steps_max` bounds the search of each key."""
+    """See the module. `model` names one of `models.MODELS`; `steps_max` bounds the search of each key.
+
+    `knows` says what is known of indeterminate operations from elsewhere; by default nothing is.
+    """
 
     name = "linearizable"
 
-    def __init__(self, model: str = "register", steps_max: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        model: str = "register",
+        steps_max: int = 1_000_000,
+        *,
+        knows: Knowledge | None = None,
+    ) -> None:
         self._model = MODELS[model]
         self._steps_max = steps_max
+        self._knows = knows
 
     def check(self, run: Run) -> Verdict:
-        """See `Checker`; facts ``keys_judged``, ``operations_judged``, ``search_steps``."""
+        """See `Checker`; facts ``keys_judged``, ``operations_judged``, ``search_steps``.
+
+        With knowledge also ``decided_by_log``: the indeterminate operations that it decided.
+        """
+        by_key = calls_by_key(run.history)
+        verdict = self._judged(by_key)
+        if self._knows is None:
+            return verdict
+        decided = self._knows(run)
+        facts = {**verdict.facts, "decided_by_log": len(decided)}
+        if verdict.valid is not True or not decided:
+            return msgspec.structs.replace(verdict, facts=facts)
+        behind_all = len(run.history)
+        told = {key: _told(calls, decided, behind_all) for key, calls in by_key.items()}
+        informed = self._judged(told)
+        if informed.valid is True:
+            return msgspec.structs.replace(verdict, facts=facts)
+        note = "only with what the log says of indeterminate operations: "
+        evidence = [{**found, "what": note + found["what"]} for found in informed.evidence]
+        return msgspec.structs.replace(informed, facts=facts, evidence=evidence)
+
+    def _judged(self, by_key: Mapping[Any, Sequence[Call]]) -> Verdict:
+        """Judge the calls of every key."""
         evidence: list[dict[str, Any]] = []
         valids: list[Valid] = []
         facts = {"keys_judged": 0, "operations_judged": 0, "search_steps": 0}
-        for key, calls in calls_by_key(run.history).items():
+        for key, calls in by_key.items():
             steps = self._model(calls)
             outcome = search(steps, self._steps_max)
             facts["keys_judged"] += 1
@@ -339,7 +391,7 @@ def _as_data(call: Call) -> dict[str, Any]:
         "value": call.result if call.invoked.f == "read" else call.argument,
         "type": "info" if completed is None else completed.type,
         "invoked_index": call.called,
-        "completed_index": call.returned if call.returned < INFINITY else -1,
+        "completed_index": -1 if completed is None or completed.type != "ok" else call.returned,
         "invoked_ns": call.invoked.time_ns,
         "completed_ns": -1 if completed is None else completed.time_ns,
         "node": call.invoked.node if completed is None else completed.node,
