@@ -17,6 +17,7 @@ from cluster.worlds.tape import Stream
 from harness.checkers.agreement import Agreement
 from harness.checkers.availability import Availability
 from harness.checkers.crash_facts import CrashFacts
+from harness.checkers.decided_by_log import decided_by_log
 from harness.checkers.durability import Durability
 from harness.checkers.linearizability import Linearizability
 from harness.checkers.restart_loop import RestartLoop
@@ -113,7 +114,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
         generator=_Load(keys, options["read_percent"], options["cas_percent"], (None,) * len(keys)),
         final_generator=each_thread([{"f": "read", "value": [key, None]} for key in keys]),
         checkers=(
-            Linearizability("register"),
+            Linearizability("register", knows=decided_by_log),
             Durability(),
             Agreement(),
             RestartLoop(),
