@@ -122,18 +122,12 @@ class UnsyncedNames:
         return self._settle(self._reached(directory))
 
     def directory_gone(self, directory: int) -> list[Link]:
-        """The directory itself is gone for good, and so are the links that this returns."""
+        """The directory itself is gone for good; returns the links that are gone with it.
+
+        What was moved out of it before has arrived where it went: its removal would not be durable otherwise.
+        """
         self._doomed.pop(directory, None)
-        inside = [c for c in self._changes.values() if directory in (c.source, c.target)]
-        gone = self._settle([change for change in inside if not change.between])
-        for change in inside:
-            if not change.between:
-                continue
-            if change.source == directory:
-                half = msgspec.structs.replace(change, source=change.target, gone="")
-            else:
-                half = msgspec.structs.replace(change, target=change.source, come="", replaced=None)
-            self._changes[change.number] = half
+        gone = self.synced(directory)
         self._links.pop(directory, None)
         return gone
 
