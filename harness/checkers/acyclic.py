@@ -13,6 +13,9 @@ __all__ = ["Ordered", "ordered"]
 STARTS_MAX = 64
 """Nodes of the first cycle from which a shorter one is looked for."""
 
+VISITS_MAX = 200_000
+"""Nodes that this may visit in all."""
+
 Ordered = tuple[list[int], list[int]]
 """An order of all nodes and no cycle, or no order and a cycle: each node of it precedes the next, the last the first."""
 
@@ -51,14 +54,20 @@ def _short_cycle(after: dict[int, list[int]]) -> list[int]:
         walked.append(node)
         node = before[node]
     best = walked[: place[node] - 1 if place[node] else None : -1]
+    visits = VISITS_MAX
     for start in best[:STARTS_MAX]:
-        shorter = _back_to(start, after, len(best))
+        if visits <= 0:
+            break
+        shorter, visited = _back_to(start, after, len(best), visits)
+        visits -= visited
         best = shorter or best
     return best
 
 
-def _back_to(start: int, after: dict[int, list[int]], length: int) -> list[int]:
-    """The shortest way from `start` to itself when it has fewer than `length` nodes, else nothing."""
+def _back_to(
+    start: int, after: dict[int, list[int]], length: int, visits: int
+) -> tuple[list[int], int]:
+    """The shortest way from `start` to itself if it has fewer than `length` nodes and is found, and how many were visited."""
     came: dict[int, int] = {}
     frontier = [start]
     for _ in range(length - 1):
@@ -69,9 +78,11 @@ def _back_to(start: int, after: dict[int, list[int]], length: int) -> list[int]:
                     way = [node]
                     while way[-1] != start:
                         way.append(came[way[-1]])
-                    return way[::-1]
+                    return way[::-1], len(came)
                 if target not in came:
                     came[target] = node
                     reached.append(target)
         frontier = reached
-    return []
+        if len(came) > visits:
+            break
+    return [], len(came)

@@ -65,7 +65,11 @@ class _Lock(OBJECTS["fenced-lock"]):
 
 
 class _Log(OBJECTS["kafka"]):
-    """Polls that are read to the end at last."""
+    """Keys that everybody keeps, read to the end at last."""
+
+    def ask(self, process):
+        f, asked = super().ask(process)
+        return ("poll", [["poll"]]) if f in ("assign", "subscribe") else (f, asked)
 
     def do(self, process, f, asked):
         if f != "drain":

@@ -4,8 +4,9 @@ A clock has a column for every session that writes, and says how many of that se
 included. One write is in the past of another access exactly if the clock of that access has reached it. Clocks are made for a
 block of columns at a time, so that memory stays bounded when processes crashed and sessions are many.
 
-`overtaking` finds, for reads, the last write of each session to the same register that is in their past and is not the one that they
-saw: all that the patterns of causal consistency ask about, since whatever holds of an earlier write of the session holds of that one.
+`overtaking` finds, for reads, the last write of each session to the same register that is in their past, and neither the one that they
+saw nor in its past: all that the patterns of causal consistency ask about, since whatever holds of an earlier write of the session
+holds of that one.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ BLOCK_BYTES = 1 << 28
 
 
 class Overtaken(msgspec.Struct, frozen=True):
-    """Reads, and for each a write to its register in its past that it did not see."""
+    """Reads, and for each a write to its register in its past that is news to the write that it saw."""
 
     reads: Integers
     writes: Integers
@@ -113,7 +114,7 @@ class Clocks:
         return iter(range(0, self.columns, self._block))
 
     def overtaking(self, reads: Integers) -> Overtaken:
-        """For `reads`, which saw a write or nothing: writes to the same register in their past that they did not see."""
+        """For `reads`, which saw a write or nothing: see the module."""
         found = [self._overtaking(reads, first) for first in self.blocks()]
         empty = np.empty(0, np.int64)
         return Overtaken(
@@ -132,9 +133,11 @@ class Clocks:
         reached = self.rows(first)[reader, index.column[group]]
         last = np.searchsorted(index.place, group * wide + reached) - 1
         there = last >= index.begin[group]
-        reader, write = reader[there], index.writes[last[there]]
-        other = write != self._saw[reader]
-        return Overtaken(reader[other], write[other])
+        reader, write, column = reader[there], index.writes[last[there]], index.column[group[there]]
+        saw = self._saw[reader]
+        known = self.rows(first)[np.where(saw >= 0, saw, len(self._accesses)), column]
+        news = known <= self.ordinal[write]
+        return Overtaken(reader[news], write[news])
 
     def _index(self, first: int) -> _Index:
         """The writes of a block, by register and session."""

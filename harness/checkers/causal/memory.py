@@ -53,11 +53,9 @@ def _of_session(accesses: Accesses, own: list[int]) -> Pattern | None:
         if len(unseen):
             place = unseen[0]
             return Pattern("WriteHBInitRead", (int(found.writes[place]), int(found.reads[place])))
-        seen = saw[found.reads]
-        missing = np.flatnonzero(~clocks.precedes(found.writes, seen))
-        if not len(missing):
+        if not len(found.reads):
             return None
-        pairs = zip(found.writes[missing].tolist(), seen[missing].tolist(), strict=True)
+        pairs = zip(found.writes.tolist(), saw[found.reads].tolist(), strict=True)
         for before, write in dict.fromkeys(pairs):
             further.setdefault(write, []).append(before)
 

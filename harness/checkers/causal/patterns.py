@@ -94,14 +94,11 @@ def _hidden(accesses: Accesses, clocks: Clocks, overtaken: Overtaken) -> Iterato
 
 
 def conflict_cycle(accesses: Accesses, clocks: Clocks, overtaken: Overtaken) -> list[Pattern]:
-    """A cycle of causal order and conflicts, if there is one; conflicts that the causal order implies are passed over."""
+    """A cycle of causal order and conflicts, if there is one."""
     saw = np.array(accesses.saw, np.int64)[overtaken.reads]
     known = saw >= 0
     wide = len(accesses)
-    pairs = np.unique(overtaken.writes[known] * wide + saw[known])
-    first, second = np.divmod(pairs, wide)
-    open_ones = ~clocks.precedes(first, second)
-    first, second = first[open_ones], second[open_ones]
+    first, second = np.divmod(np.unique(overtaken.writes[known] * wide + saw[known]), wide)
     if (clocks.place[first] < clocks.place[second]).all():
         return []
     conflicts = zip(first.tolist(), second.tolist(), strict=True)
