@@ -62,6 +62,8 @@ def _drawn(rng, model, state, number, unique):
             read = kind == Kind.READ_MANY
             items += [register, known.get(register, NIL) if read else rng.randint(1, 2)]
         return kind, NIL, NIL, tuple(items)
+    if model == "mutex":
+        value = NIL if unique else state if kind == Kind.RELEASE else rng.randint(1, 2)
     if model == "counter":
         value = 1 if unique else rng.choice([-1, 1, 2])
     return kind, value, NIL, ()

@@ -47,7 +47,9 @@ class Kind(IntEnum):
     REMOVE = 7
     """Take `value` from a queue or a stack; `NIL` found it empty."""
     ACQUIRE = 8
+    """Take a lock for the owner `value`; where all are `NIL`, anybody may release what anybody holds."""
     RELEASE = 9
+    """Give up a lock that its owner `value` holds."""
     READ_MANY = 10
     """See registers: `items` holds register, value, register, value ..."""
     WRITE_MANY = 11

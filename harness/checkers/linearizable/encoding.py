@@ -1,6 +1,6 @@
 """How operations become steps of one small state, for the compiled search: register, cas-register, kv, mutex.
 
-A step may *need* a state and may *lead* to one. The state of a register is its value; that of a mutex, free or held; that of a
+A step may *need* a state and may *lead* to one. The state of a register is its value; that of a mutex, free or who holds it; that of a
 key-value store, the list there. Of lists only those matter that some read saw, and their beginnings: they are numbered as
 the nodes of a tree, and every other list is one state more, the *sink*, which nobody needs. An append leads from node to node
 by the edges of its value, and from anywhere else into the sink; one whose value nobody saw leads into it always.
@@ -160,10 +160,10 @@ def _register(calls: Calls) -> _Moves:
 
 
 def _mutex(calls: Calls) -> _Moves:
-    free, held = calls.key, calls.key + calls.keys
+    (held,), states = dense(calls.key, calls.value + 1)
     acquires = calls.kind == Kind.ACQUIRE
-    need, lead = np.where(acquires, free, held), np.where(acquires, held, free)
-    return _Moves(need, lead, np.full(len(calls), NOTHING), 2 * calls.keys, [])
+    need, lead = np.where(acquires, calls.key, held), np.where(acquires, held, calls.key)
+    return _Moves(need, lead, np.full(len(calls), NOTHING), states, [])
 
 
 def _kv(calls: Calls) -> _Moves:

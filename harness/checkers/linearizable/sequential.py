@@ -101,10 +101,14 @@ def _removal(place: int) -> Callable[[State, Action], State]:
     return step
 
 
+_UNHELD = -1
+"""State of a lock that nobody holds; otherwise it is who does."""
+
+
 def _mutex(state: State, action: Action) -> State:
     if action.kind == Kind.ACQUIRE:
-        return IMPOSSIBLE if state else True
-    return False if state else IMPOSSIBLE
+        return action.value if state == _UNHELD else IMPOSSIBLE
+    return _UNHELD if state == action.value else IMPOSSIBLE
 
 
 _CONTAINER = (Kind.INSERT, Kind.REMOVE)
@@ -118,7 +122,7 @@ MODELS = {
     "counter": Model(0, (Kind.ADD, Kind.READ), _counter),
     "queue": Model((), _CONTAINER, _removal(0)),
     "stack": Model((), _CONTAINER, _removal(-1)),
-    "mutex": Model(False, (Kind.ACQUIRE, Kind.RELEASE), _mutex),
+    "mutex": Model(_UNHELD, (Kind.ACQUIRE, Kind.RELEASE), _mutex),
 }
 
 

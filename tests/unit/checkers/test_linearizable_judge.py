@@ -84,6 +84,7 @@ def test_a_crashed_write_may_come_late(returned, valid):
         ("stack", calls((0, 1, INSERT, 1), (2, 3, INSERT, 2), (4, 5, REMOVE, 1))),
         ("stack", calls((0, 1, INSERT, 1), (2, 3, REMOVE, NIL))),
         ("mutex", calls((0, 1, Kind.ACQUIRE, 0), (2, 3, Kind.ACQUIRE, 0))),
+        ("mutex", calls((0, 1, Kind.ACQUIRE, 1), (2, 3, Kind.RELEASE, 2))),
         ("multi-register", calls((0, 1, Kind.WRITE_MANY, 0, (0, 1)), (2, 3, Kind.READ_MANY, 0, (0, 2)))),
     ],
 )  # fmt: skip
