@@ -100,7 +100,7 @@ def swarm(draw: Stream, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "keys": 1 + draw.below(4),
         "read_percent": (20, 50, 70)[draw.below(3)],
-        "cas_percent": (0, 10, 25)[draw.below(3)],
+        "cas_percent": (0, 10, 20)[draw.below(3)],
         **options,
     }
 
