@@ -8,6 +8,7 @@ Rooms:
 * `findings`   evidence -> cards, with what happened around each;
 * `lanes`      trace -> what every replica was, when, and how far it had applied;
 * `bands`      trace and nemesis operations -> faults as spans of time;
+* `clocks`     nemesis operations -> how wrong each node's clocks were;
 * `columns`    history -> columns of the latency and the operation chart;
 * `phrases`    events and numbers in words;
 * `assets/`    template, style and the drawing code; no third-party script, no request to anywhere.

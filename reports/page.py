@@ -19,6 +19,7 @@ from cluster.trace import Event
 from harness.operation import Operation
 from harness.verdict import STIMULI
 from reports.bands import KINDS, bands
+from reports.clocks import clock_series
 from reports.columns import columns, rows
 from reports.facts import singles, tables
 from reports.findings import Context, cards
@@ -29,7 +30,7 @@ from reports.verdicts import headline, reproduce, stimuli, verdict_word
 __all__ = ["ReportData", "environment", "render"]
 
 ASSETS: Final = Path(__file__).parent / "assets"
-SCRIPTS: Final = ("data.js", "view.js", "panels.js", "page.js")
+SCRIPTS: Final = ("data.js", "view.js", "panels.js", "clocks.js", "page.js")
 
 
 class ReportData(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +100,7 @@ def _charts(
         "bands": bands(data.trace, data.history, end_ns),
         "band_kinds": KINDS,
         "lanes": lanes(data.trace, nodes, end_ns),
+        "clocks": clock_series(data.history, end_ns),
         "findings": [
             {"at_us": place.at_us, "node": place.node, "what": card.what, "number": card.number}
             for card in found

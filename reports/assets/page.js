@@ -63,7 +63,7 @@ async function main() {
   const view = new View(raw.end_us);
   const counts = {
     operations: operations.count, total: operations.total, threads: 0, threadsTotal: 0, boxes: 0,
-    bands: raw.bands.length, lanes: raw.lanes.length, findings: raw.findings.length,
+    bands: raw.bands.length, clocks: raw.clocks.length, lanes: raw.lanes.length, findings: raw.findings.length,
     marks: raw.lanes.reduce((sum, lane) => sum + lane.marks.length, 0),
   };
 
@@ -78,6 +78,9 @@ async function main() {
       ["applied", "applied index"], ["hit", "crash point", "▼"], ["soft", "process gone", "▮"], ["valid", "start", "▲"],
       ["applied", "snapshot", "◆"], ["leader", "snapshot installed", "◆"], ["hit", "false claim", "●"],
     ], lanesPanel(raw.lanes, raw.findings)));
+  }
+  if (raw.clocks.length) {
+    panels.push(addPanel(stage, view, "Clock offsets", raw.clocks.map((series, number) => [clockColour(number), clockName(series)]), clockPanel(raw.clocks, raw.bands)));
   }
   if (operations.count) {
     const types = [["ok", "ok", "●"], ["info", "info: nobody knows", "▲"], ["fail", "fail: no effect", "✕"]];

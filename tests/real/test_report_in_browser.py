@@ -70,6 +70,24 @@ def test_page_draws_without_a_problem(opened: Callable[..., Page], valid: Any, d
     assert (3 if valid is False else 0) == counts["findings"]
 
 
+def test_clocks_are_drawn(opened: Callable[..., Page]) -> None:
+    """A run whose nemesis set clocks wrong has a chart of their offsets, and a run without has none."""
+    readings = [
+        {"node": node, "at_ns": second * 10**9, "wall_ns": (second + offset) * 10**9}
+        for node in ("n1", "n2")
+        for second, offset in ((1, 0), (2, 7), (3, -2))
+    ]
+    value = {"nodes": ["n1", "n2"], "readings": readings}
+    bump = Operation(process=-1, type="info", f="bump-clock", time_ns=3 * 10**9, value=value)
+    data = synthetic_run(True)
+    page = opened(render(msgspec.structs.replace(data, history=[*data.history, bump])))
+
+    assert page.problems == []
+    assert page.evaluate("REPRISE.clocks") == 2
+    assert page.evaluate("document.querySelector('canvas[aria-label=\"Clock offsets\"]') !== null")
+    assert opened(render(data)).evaluate("REPRISE.clocks") == 0
+
+
 def test_charts_have_ink(opened: Callable[..., Page]) -> None:
     """Every canvas shows more than its background."""
     page = opened(render(synthetic_run(False)))
