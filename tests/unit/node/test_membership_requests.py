@@ -101,6 +101,19 @@ def test_a_death_before_the_file_is_mended_at_the_next_start():
     assert b'"configuration":[["n1"],[],["n2"],2]' in peers_file(lab)
 
 
+def test_a_change_that_died_with_its_leader_never_was():
+    """A leader that dies the moment it has appended a change has written nothing: the next life knows the old members."""
+    lab = leading()
+    lab.node.arm(CrashOrder(point="join.after_confchange_proposed"))
+    with pytest.raises(Crash):
+        lab.ask("membership.change", adds=["n2"])
+    lab.die()
+
+    lab.start()
+
+    assert lab.node.state(0)["configuration"] == {**WITH_LEARNER, "index": 0, "learners": []}
+
+
 def test_a_snapshot_keeps_what_the_log_forgets():
     """Behind a compacted log the configuration comes from the snapshot, in the next life and in a dump of the disk."""
     lab = leading()
