@@ -35,7 +35,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
 }
 """World -> what it can do, known without starting it; each world states the same of itself once it is up."""
 
-_MOUNTED = ("sim", "local")
+_MOUNTED = ("sim", "local", "docker")
 
 
 class WorldCannot(UserMistake):
@@ -64,7 +64,7 @@ def _check_mounted(world: str) -> None:
         raise WorldCannot(
             f"option disk: the world {world!r} has no mounted disks; worlds that have: {', '.join(_MOUNTED)}"
         )
-    if world == "local":
+    if world != "sim":
         try:
             require_fuse()
         except WorldMissing as missing:

@@ -49,7 +49,12 @@ def make_world(plan: Plan, directory: Path) -> RealWorld:
     """Return a world for `plan` whose files lie in `directory`; nothing is started. Raises WorldFailed."""
     scenario = plan.scenario
     bug = ("cluster.bugs.catalogue", "parts_with", scenario.bug)
-    surroundings = {"parts": bug} if scenario.bug else {}
+    surroundings: dict[str, Any] = {
+        "power_disk": scenario.options.get("disk") == "mounted",
+        "wall_clocks": "realtime" in plan.needs,
+    }
+    if scenario.bug:
+        surroundings["parts"] = bug
     return PLACES[scenario.world].make(plan, directory, surroundings)
 
 
@@ -64,11 +69,7 @@ def prepared_image(say: Say) -> str:
 
 
 def _local(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWorld:
-    options = LocalOptions(
-        power_disk=plan.scenario.options.get("disk") == "mounted",
-        wall_clocks="realtime" in plan.needs,
-        **surroundings,
-    )
+    options = LocalOptions(**surroundings)
     return LocalWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)
 
 
@@ -76,7 +77,6 @@ def _docker(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWo
     options = DockerOptions(
         image=prepared_image(_nobody),
         seed=plan.scenario.seed,
-        wall_clocks="realtime" in plan.needs,
         **surroundings,
     )
     return DockerWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)

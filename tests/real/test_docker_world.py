@@ -14,11 +14,12 @@ import pytest
 
 import cluster
 from cluster.node.config import NodeConfig
-from cluster.node.requests import Request
+from cluster.node.requests import CrashOrder, Request
 from cluster.worlds.docker.daemon import connect
 from cluster.worlds.docker.image import USER_ID, node_image
 from cluster.worlds.docker.leftovers import RUN
 from cluster.worlds.errors import WorldFailed
+from cluster.worlds.world import DiskFault
 from harness.campaign.needs import CAPABILITIES
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -134,6 +135,46 @@ def test_clients_are_cut_off_and_peers_are_not(tmp_path):
     assert sum(drops.cut.values()) > 0
     assert world.trace()
     assert "reprise_" + world._docker.label not in tables()
+
+
+def test_a_mounted_disk_loses_power_under_a_container(tmp_path, require):
+    """A node that is not root works on the mount; power losses there and at a crash point lose nothing acknowledged; EIO ends it."""
+    require("fuse", "mounts disks that lose power")
+    world = docker_lab.world(tmp_path / "run", config("n1"), power_disk=True)
+
+    async def put(sequence):
+        body = {"client": "c", "sequence": sequence, "op": "put", "key": "k", "value": sequence}
+        reply = await world.connect("n1").call(Request("kv", body), 5 * SECOND)
+        while reply.code == "NotLeader":
+            await world.sleep(20 * MS)
+            reply = await world.connect("n1").call(Request("kv", body), 5 * SECOND)
+        return reply.status
+
+    async def last_index():
+        return (await world.disk_dump("n1"))["groups"]["0"]["log"]["entries"][-1][0]
+
+    async def scenario():
+        assert await put(1) == "ok"
+        await world.power_loss("n1")
+        assert await last_index() >= 2
+        await world.start("n1")
+        assert await put(2) == "ok"
+        before = (await world.inspect("n1"))["last_index"]
+        await world.arm("n1", CrashOrder(point="wal.after_write_before_fsync", action="power"))
+        assert await put(3) == "unknown"
+        assert await world.wait_exit("n1", 5 * SECOND) == -signal.SIGKILL
+        assert await last_index() == before
+        await world.start("n1")
+        assert await put(4) == "ok"
+        await world.disk_fault("n1", DiskFault(kind="eio"))
+        assert await put(5) == "unknown"
+        assert await world.wait_exit("n1", 5 * SECOND) == 1
+
+    in_world(world, scenario)
+    data = tmp_path / "run" / "nodes" / "n1" / "data"
+
+    assert not data.is_mount()
+    assert list(data.iterdir())
 
 
 def test_two_worlds_live_side_by_side(tmp_path, client):

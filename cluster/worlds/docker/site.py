@@ -16,9 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from cluster.node.dump import dump_disk
 from cluster.node.process_config import Address, ProcessConfig
-from cluster.storage.real_disk import RealDisk
 from cluster.worlds.docker.container import ContainerLife
 from cluster.worlds.docker.daemon import connect, require_host
 from cluster.worlds.docker.image import USER_ID
@@ -27,8 +25,9 @@ from cluster.worlds.docker.network import make_network
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.host.network import HostNetwork, NodePlace
 from cluster.worlds.host.repairs import ChangeLog, changes_directory, repair
+from cluster.worlds.real.disks import NodeDisk
 from cluster.worlds.real.host import Ended, Host
-from cluster.worlds.real.wall_clocks import WallClocks
+from cluster.worlds.real.nearby import Surroundings
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -44,14 +43,11 @@ _COMMAND = f"exec python -m cluster.node.main --config {_HOME}/config.json >>{_H
 class DockerSite:
     """Implements `Site`."""
 
-    def __init__(self, image: str, seed: int, clocks: WallClocks | None) -> None:
-        """`image` is the tag of a node image; `seed` decides what becomes of packets on bad links.
-
-        `clocks`: wall clocks that can be set.
-        """
+    def __init__(self, image: str, seed: int, surroundings: Surroundings) -> None:
+        """`image` is the tag of a node image; `seed` decides what becomes of packets on bad links."""
         self._image = image
         self._seed = seed
-        self._clocks = clocks
+        self._surroundings = surroundings
         self._client: DockerClient | None = None
         self._run = ""
         self.changes: ChangeLog | None = None
@@ -67,6 +63,7 @@ class DockerSite:
         self._client = connect()
         self._run = cluster
         self.label = f"{crc32(cluster.encode()):08x}"
+        await self._surroundings.open(folders)
         return await asyncio.to_thread(self._make, folders)
 
     def close(self) -> None:
@@ -80,10 +77,11 @@ class DockerSite:
             if self.changes is not None:
                 self.changes.close()
         finally:
-            if self._clocks is not None:
-                self._clocks.close()
-            remove_run(client, self._run)
-            client.close()
+            try:
+                remove_run(client, self._run)
+            finally:
+                client.close()
+                self._surroundings.close()
 
     def _make(self, folders: Mapping[str, Path]) -> Mapping[str, Host]:
         client = self._client
@@ -91,10 +89,6 @@ class DockerSite:
         repair(changes_directory())
         remove_leftovers(client)
         network, addresses = make_network(client, self._run, list(folders))
-        environment = {}
-        if self._clocks is not None:
-            self._clocks.open(folders)
-            environment = self._clocks.environment(_HOME)
         hosts: dict[str, Host] = {}
         for name, folder in folders.items():
             container = _create(
@@ -105,9 +99,15 @@ class DockerSite:
                 run=self._run,
                 address=addresses[name],
                 network=str(network.name),
-                environment=environment,
+                environment=self._surroundings.environment(_HOME),
             )
-            hosts[name] = DockerHost(folder, (addresses[name], PORT), container, self._moved(name))
+            hosts[name] = DockerHost(
+                folder,
+                (addresses[name], PORT),
+                container,
+                self._surroundings.disk(name, folder),
+                self._moved(name),
+            )
         self.changes = ChangeLog(changes_directory(), self._run)
         self.network = HostNetwork(
             {name: NodePlace(address=place, namespace="") for name, place in addresses.items()},
@@ -134,6 +134,7 @@ class DockerHost:
         folder: Path,
         address: Address,
         container: Container,
+        disk: NodeDisk,
         moved: Callable[[NodePlace], None],
     ) -> None:
         """`moved` is told where the node stands in the network whenever it was started."""
@@ -142,12 +143,12 @@ class DockerHost:
         self.parent = 0
         self.container = container
         self._folder = folder
+        self._disk = disk
         self._moved = moved
 
     async def start(self, config: ProcessConfig, ended: Ended) -> ContainerLife:
         """See `Host`."""
-        _give(self._folder / "config.json", msgspec.json.format(msgspec.json.encode(config)))
-        await asyncio.to_thread(self._start)
+        await asyncio.to_thread(self._start, config)
         life = ContainerLife(self.container, ended)
         place = NodePlace(address=self.address[0], namespace=f"/proc/{life.pid}/ns/net")
         await asyncio.to_thread(self._moved, place)
@@ -155,22 +156,18 @@ class DockerHost:
 
     async def lose_power(self) -> None:
         """See `Host`."""
-        await asyncio.to_thread(self._roll_back)
+        await asyncio.to_thread(self._disk.lose_power)
 
     async def dump(self) -> dict[str, Any]:
         """See `Host`."""
-        return dump_disk(RealDisk(self._folder / "data"))
+        return await asyncio.to_thread(self._disk.dump)
 
-    def _roll_back(self) -> None:
-        """What comes back was made by root here, and must be the node's again."""
-        data = self._folder / "data"
-        RealDisk.recover_power_loss(data, None)
-        for path in data.rglob("*"):
-            os.chown(path, USER_ID, USER_ID)
-
-    def _start(self) -> None:
+    def _start(self, config: ProcessConfig) -> None:
         from docker.errors import APIError  # noqa: PLC0415 - an extra
 
+        config = self._disk.power_on(config)
+        _give(self._folder / "config.json", msgspec.json.format(msgspec.json.encode(config)))
+        _give_back(self._folder / "data")
         try:
             self.container.start()
             self.container.reload()
@@ -210,6 +207,13 @@ def _create(
         network=network,
         networking_config={network: client.api.create_endpoint_config(ipv4_address=address)},
     )
+
+
+def _give_back(data: Path) -> None:
+    """Let the node own its disk again: what was rolled back, damaged or restored here was written by root."""
+    if data.exists():
+        for path in (data, *data.rglob("*")):
+            os.chown(path, USER_ID, USER_ID, follow_symlinks=False)
 
 
 def _give(path: Path, content: bytes) -> None:

@@ -9,16 +9,13 @@ from typing import Any
 
 import msgspec
 
-from cluster.node.dump import dump_disk
 from cluster.node.process_config import Address, ProcessConfig
-from cluster.storage.real_disk import RealDisk
-from cluster.worlds.host.power_disk.power_disk import PowerDisk
 from cluster.worlds.local.leftovers import ProcessList, end_leftovers, lists_directory
-from cluster.worlds.local.mounted import MountedDisks
 from cluster.worlds.local.ports import HeldPorts
 from cluster.worlds.local.process import NodeProcess
+from cluster.worlds.real.disks import NodeDisk
 from cluster.worlds.real.host import Ended, Host
-from cluster.worlds.real.wall_clocks import WallClocks
+from cluster.worlds.real.nearby import Surroundings
 
 __all__ = ["LocalSite"]
 
@@ -26,10 +23,8 @@ __all__ = ["LocalSite"]
 class LocalSite:
     """Implements `Site`: held ports, and a list of processes for the next run should this one be killed."""
 
-    def __init__(self, disks: MountedDisks | None, clocks: WallClocks | None) -> None:
-        """`disks`: mounted ones that lose power by themselves; None: plain folders. `clocks`: wall clocks that can be set."""
-        self._disks = disks
-        self._clocks = clocks
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
         self._ports: HeldPorts | None = None
         self._list: ProcessList | None = None
         self._hosts: dict[str, _LocalHost] = {}
@@ -42,14 +37,11 @@ class LocalSite:
         self._list = ProcessList(lists, cluster)
         for folder in folders.values():
             (folder / "data").mkdir()
-        if self._disks is not None:
-            await self._disks.open(folders)
-        if self._clocks is not None:
-            self._clocks.open(folders)
+        await self._surroundings.open(folders)
         for name, folder in folders.items():
-            disk = None if self._disks is None else self._disks.of(name)
+            disk = self._surroundings.disk(name, folder)
             address = self._ports.addresses[name]
-            environment = {} if self._clocks is None else self._clocks.environment(str(folder))
+            environment = self._surroundings.environment(str(folder))
             self._hosts[name] = _LocalHost(folder, address, self._list, disk, environment)
         return self._hosts
 
@@ -57,10 +49,7 @@ class LocalSite:
         """See `Site`."""
         for host in self._hosts.values():
             host.destroy()
-        if self._clocks is not None:
-            self._clocks.close()
-        if self._disks is not None:
-            self._disks.close()
+        self._surroundings.close()
         if self._list is not None:
             self._list.close()
         if self._ports is not None:
@@ -73,7 +62,7 @@ class _LocalHost:
         folder: Path,
         address: Address,
         processes: ProcessList,
-        disk: PowerDisk | None,
+        disk: NodeDisk,
         environment: Mapping[str, str],
     ) -> None:
         self.address = address
@@ -87,9 +76,7 @@ class _LocalHost:
 
     async def start(self, config: ProcessConfig, ended: Ended) -> NodeProcess:
         """See `Host`."""
-        if self._disk is not None:
-            self._disk.power_on()
-            config = msgspec.structs.replace(config, undo_log=False, mounted=True)
+        config = self._disk.power_on(config)
         file = self._folder / "config.json"
         file.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
 
@@ -104,16 +91,11 @@ class _LocalHost:
 
     async def lose_power(self) -> None:
         """See `Host`."""
-        if self._disk is not None:
-            self._disk.power_loss()
-        else:
-            RealDisk.recover_power_loss(self._folder / "data", None)
+        self._disk.lose_power()
 
     async def dump(self) -> dict[str, Any]:
         """See `Host`."""
-        if self._disk is not None:
-            self._disk.power_on()
-        return dump_disk(RealDisk(self._folder / "data"))
+        return self._disk.dump()
 
     def destroy(self) -> None:
         """End what runs."""

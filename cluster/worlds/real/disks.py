@@ -1,6 +1,6 @@
-"""Disks of local nodes that can lose their power by themselves: one mount for each node's data directory.
+"""Disks of nodes whose folders lie on this machine: plain folders with an undo log, or mounts that lose power by themselves.
 
-A node's disk is mounted at ``DIRECTORY/nodes/<node>/data`` while the world is up, and lies in ``<node>/disk`` beside it.
+A mounted disk is mounted at ``DIRECTORY/nodes/<node>/data`` while the world is up, and lies in ``<node>/disk`` beside it.
 At the end the files move to ``data``, so that a run folder looks the same whatever disk its nodes had.
 """
 
@@ -10,25 +10,33 @@ import asyncio
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from cluster.node.dump import dump_disk
+from cluster.node.process_config import ProcessConfig
+from cluster.storage.real_disk import RealDisk
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.host.power_disk.device import DeviceFault
 from cluster.worlds.host.power_disk.power_disk import PowerDisk
 from cluster.worlds.world import DiskFault
 
-__all__ = ["MountedDisks"]
+__all__ = ["MountedDisks", "NodeDisk"]
 
 
 class MountedDisks:
     """The disks of a world's nodes, by name. Blocking where nothing is said: orders take a millisecond."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: tuple[int, int] | None = None) -> None:
+        """`owner` (user, group) is whom the nodes run as, where that is not this process's."""
+        self._owner = owner
         self._disks: dict[str, PowerDisk] = {}
 
     async def open(self, folders: Mapping[str, Path]) -> None:
         """Mount a disk in every folder. Raises WorldFailed, in one line, on a machine without FUSE."""
         for name, folder in folders.items():
-            self._disks[name] = PowerDisk(folder / "disk", folder / "data")
+            self._disks[name] = PowerDisk(folder / "disk", folder / "data", owner=self._owner)
         starts = [asyncio.to_thread(disk.start) for disk in self._disks.values()]
         for outcome in await asyncio.gather(*starts, return_exceptions=True):
             if isinstance(outcome, BaseException):
@@ -61,3 +69,32 @@ class MountedDisks:
                 shutil.rmtree(disk.source)
         if failures:
             raise failures[0]
+
+
+class NodeDisk:
+    """One node's disk as its host handles it. Blocking."""
+
+    def __init__(self, data: Path, mounted: PowerDisk | None) -> None:
+        """`data` is the data directory here; `mounted` the disk that is mounted there, None: a plain folder."""
+        self._data = data
+        self._mounted = mounted
+
+    def power_on(self, config: ProcessConfig) -> ProcessConfig:
+        """Make it ready for a start; returns `config` with what the node must know of its disk."""
+        if self._mounted is None:
+            return config
+        self._mounted.power_on()
+        return msgspec.structs.replace(config, undo_log=False, mounted=True)
+
+    def lose_power(self) -> None:
+        """Take back what is not synced; the node is down."""
+        if self._mounted is None:
+            RealDisk.recover_power_loss(self._data, None)
+        else:
+            self._mounted.power_loss()
+
+    def dump(self) -> dict[str, Any]:
+        """Read it without recovery; the node is down."""
+        if self._mounted is not None:
+            self._mounted.power_on()
+        return dump_disk(RealDisk(self._data))
