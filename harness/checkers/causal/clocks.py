@@ -22,10 +22,14 @@ from harness.checkers.causal.accesses import INITIAL, WRITE, Accesses
 __all__ = ["Clocks", "Overtaken"]
 
 Integers = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.uint16 | np.uint32]
 
 BLOCK_BYTES = 1 << 28
-"""So much memory the clocks of one block may take: 640 sessions of a hundred thousand accesses."""
+"""So much memory the clocks of one block may take: 1,280 sessions of a hundred thousand accesses, if none writes 65,536 times."""
+
+
+READS_AT_ONCE = 1024
+"""Reads that are held against all sessions together: what that makes fits the processor's cache."""
 
 
 class Overtaken(msgspec.Struct, frozen=True):
@@ -68,8 +72,6 @@ class Clocks:
         columns = {session: column for column, session in enumerate(sessions)}
         self.columns = len(columns)
         count = len(accesses)
-        self._block = max(1, BLOCK_BYTES // (4 * (count + 1)))
-        """Columns of one block."""
         self.place = np.zeros(count, np.int64)
         """Where in the order each access stands."""
         self.place[np.array(order, np.int64)] = np.arange(len(order))
@@ -82,6 +84,9 @@ class Clocks:
             column = columns[accesses.session[write]]
             self.column[write], self.ordinal[write] = column, written[column]
             written[column] += 1
+        self._number = np.uint16 if max(written, default=0) < 1 << 16 else np.uint32
+        self._block = max(1, BLOCK_BYTES // (self._number().itemsize * (count + 1)))
+        """Columns of one block."""
         self._key = np.array(accesses.key, np.int64)
         self._saw = np.array(accesses.saw, np.int64)
         self._kept: tuple[int, Rows] | None = None
@@ -92,7 +97,7 @@ class Clocks:
             return self._kept[1]
         width = min(self._block, self.columns - first)
         accesses, previous, saw = self._accesses, self._accesses.previous, self._accesses.saw
-        rows = np.zeros((len(accesses) + 1, width), np.int32)
+        rows: Rows = np.zeros((len(accesses) + 1, width), self._number)
         column = (self.column - first).tolist()
         maximum = np.maximum
         for access in self._order:
@@ -115,29 +120,35 @@ class Clocks:
 
     def overtaking(self, reads: Integers) -> Overtaken:
         """For `reads`, which saw a write or nothing: see the module."""
-        found = [self._overtaking(reads, first) for first in self.blocks()]
+        found = []
+        for first in self.blocks():
+            index, rows = self._index(first), self.rows(first)
+            for begin in range(0, len(reads), READS_AT_ONCE):
+                some = reads[begin : begin + READS_AT_ONCE]
+                found.append(self._overtaking(some, index, rows))
         empty = np.empty(0, np.int64)
         return Overtaken(
             np.concatenate([empty, *[one.reads for one in found]]),
             np.concatenate([empty, *[one.writes for one in found]]),
         )
 
-    def _overtaking(self, reads: Integers, first: int) -> Overtaken:
-        index = self._index(first)
+    def _overtaking(self, reads: Integers, index: _Index, rows: Rows) -> Overtaken:
         begin = index.first_group[self._key[reads]]
         counts = index.first_group[self._key[reads] + 1] - begin
         reader = np.repeat(reads, counts)
         within = np.arange(len(reader)) - np.repeat(np.cumsum(counts) - counts, counts)
         group = np.repeat(begin, counts) + within
-        wide = len(self._accesses) + 1
-        reached = self.rows(first)[reader, index.column[group]]
-        last = np.searchsorted(index.place, group * wide + reached) - 1
-        there = last >= index.begin[group]
-        reader, write, column = reader[there], index.writes[last[there]], index.column[group[there]]
+        column = index.column[group]
         saw = self._saw[reader]
-        known = self.rows(first)[np.where(saw >= 0, saw, len(self._accesses)), column]
-        news = known <= self.ordinal[write]
-        return Overtaken(reader[news], write[news])
+        reached = rows[reader, column]
+        known = rows[np.where(saw >= 0, saw, len(self._accesses)), column]
+        news = np.flatnonzero(reached > known)
+        reader, group, reached, known = reader[news], group[news], reached[news], known[news]
+        last = np.searchsorted(index.place, group * (len(self._accesses) + 1) + reached) - 1
+        there = last >= index.begin[group]
+        reader, write, known = reader[there], index.writes[last[there]], known[there]
+        unknown = known <= self.ordinal[write]
+        return Overtaken(reader[unknown], write[unknown])
 
     def _index(self, first: int) -> _Index:
         """The writes of a block, by register and session."""
