@@ -71,10 +71,13 @@ class RealWorld(WallTimeline):
         options: RealOptions,
         site: Site,
     ) -> None:
-        """`directory` is the run's folder, `config` what all nodes share. Raises WorldFailed for a used folder."""
+        """`directory` is the run's folder, `config` what all nodes share. Raises WorldFailed for a used folder.
+
+        The first configuration is `config.peers`; where that names nobody, all nodes.
+        """
         super().__init__()
         self.nodes = tuple(nodes)
-        self.members = config.peers
+        self.members = config.peers or self.nodes
         self.capabilities = self._capabilities(config, options)
         self._config = config
         self._options = options
