@@ -20,7 +20,7 @@ __all__ = ["COMPILED_MODELS", "KeyFound", "search_each_key"]
 
 COMPILED_MODELS = ("register", "cas-register", "kv", "mutex")
 
-_GLANCE_MIN, _GLANCE_PER_STEP = 3_000, 2.5
+_GLANCE_MIN, _GLANCE_PER_STEP = 3_000, 0.8
 """Steps of the short search that every key gets first, at least, and for each definite operation."""
 
 _CONFIRMING = 1
