@@ -46,7 +46,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
     """Return the workload. Options: `group_size`, `read_percent`; writes are the rest."""
     from harness.checkers.transactions.judge import Isolation  # noqa: PLC0415 - loads numpy
 
-    size = options["group_size"]
+    size: int = options["group_size"]
     reached = Reached()
 
     def reading(group: int) -> list[list[Any]]:
