@@ -36,6 +36,7 @@ __all__ = [
     "labels",
     "list_in_words",
     "say",
+    "unorderable",
 ]
 
 _ELEMENTS_SHOWN_MAX = 8
@@ -43,6 +44,9 @@ _ELEMENTS_SHOWN_MAX = 8
 
 _STEPS_SHOWN_MAX = 20
 """Edges of a cycle in its sentences; the data hold all of them."""
+
+_CYCLES_SHOWN_MAX = 4
+"""Cycles told of a contradiction; the data hold all of them."""
 
 NAMED_MAX = 10
 """Anomalies kept of one name."""
@@ -66,7 +70,7 @@ class Step(msgspec.Struct, frozen=True):
 class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
     """One anomaly: a cycle (`steps`, the last of which leads back), or a sentence that says what is wrong (`what`).
 
-    `also` are further names that the same cycle deserves.
+    `also` are further names that the same cycle deserves. `cycles` are those of which every order of versions has one.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     what: str = ""
+    cycles: tuple[Anomaly, ...] = ()
 
 
 class Inferred(msgspec.Struct, frozen=True):
@@ -150,11 +155,28 @@ def _why(step: Step, transactions: Transactions) -> str:
     return f"{before}, and {behind} only behind what was read"
 
 
+def unorderable(model: str, cycles: tuple[Anomaly, ...], transactions: Transactions) -> Anomaly:
+    """Return the anomaly that no order of versions fits `model`, for each has one of `cycles`."""
+    shown = cycles[:_CYCLES_SHOWN_MAX]
+    lead = (
+        f"no order of the versions fits {model}; in each of them stands one of {len(cycles)} cycles"
+    )
+    if len(shown) < len(cycles):
+        lead += f", such as the first {len(shown)}"
+    what = "\n".join([lead, *(explain(cycle, transactions) for cycle in shown)])
+    rows = tuple(dict.fromkeys(row for cycle in cycles for row in cycle.transactions))
+    return Anomaly(name=f"no-order-for-{model}", transactions=rows, what=what, cycles=cycles)
+
+
 def evidence(checker: str, anomaly: Anomaly, transactions: Transactions) -> dict[str, Any]:
     """Return the anomaly as a finding: sentences, operations, and for a cycle its steps."""
     fields: dict[str, Any] = {"operations": _operations(anomaly.transactions, transactions)}
     if anomaly.also:
         fields["also"] = list(anomaly.also)
+    if anomaly.cycles:
+        fields["cycles"] = [
+            [_step_as_data(step, transactions) for step in cycle.steps] for cycle in anomaly.cycles
+        ]
     if anomaly.steps:
         fields["steps"] = [_step_as_data(step, transactions) for step in anomaly.steps]
     return finding(checker, anomaly.name, explain(anomaly, transactions), **fields)

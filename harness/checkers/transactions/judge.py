@@ -4,7 +4,8 @@ Valid means that no anomaly was found that one of the claimed models forbids; ot
 and the facts say which models they rule out (``not`` the weakest ones, ``also_not`` the stronger ones). Of each name at most
 `anomalies.NAMED_MAX` are kept and counted. A history in
 which no transaction depends on another is unknown, and so is one in which a value was written twice: its versions
-cannot be told apart, or one with too many cycles to look at them all.
+cannot be told apart, one with too many cycles to look at them all, or one whose versions may have had so many orders that
+none was found in time. Where the history leaves the order of versions open, a model holds iff some order fits it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,14 @@ from harness.checkers.transactions import (
     weak_lists,
     weak_registers,
 )
-from harness.checkers.transactions.anomalies import Anomaly, evidence, say
-from harness.checkers.transactions.components import suspects
+from harness.checkers.transactions.anomalies import (
+    Anomaly,
+    Inferred,
+    evidence,
+    say,
+    unorderable,
+)
+from harness.checkers.transactions.components import Suspects, suspects
 from harness.checkers.transactions.cycles import find_cycles
 from harness.checkers.transactions.lattice import (
     DEFAULT_MODEL,
@@ -38,6 +45,8 @@ from harness.checkers.transactions.list_versions import order_of, reads_of
 from harness.checkers.transactions.rw_register import KeyOrder
 from harness.checkers.transactions.special import find_special, joined, named
 from harness.checkers.transactions.transactions import OK, Transactions, load
+from harness.checkers.transactions.version_choices import Choices, of_lists, of_registers
+from harness.checkers.transactions.version_search import EDGES_MAX, search
 from harness.checkers.transactions.versions import Writes
 
 __all__ = ["Isolation", "Outcome", "find_anomalies", "judge"]
@@ -46,12 +55,26 @@ _NAME = "isolation"
 _READABLE_MAX = 12
 """Transactions in a cycle that a reader can follow."""
 
+_NEEDS_ORDER = frozenset(
+    name + ending
+    for name in ("prefix-cycle", "G-single", "G-nonadjacent", "G2-item")
+    for ending in ENDINGS
+)
+"""What a model must forbid for the order of versions to matter; weaker ones are judged without (see `weak_registers`)."""
+
+_UNDECIDED = {
+    "out of budget": "{} orders of versions were tried, and none of them fits {}; others may",
+    "no solver": "the first {} orders of versions do not fit {}, and the search for others needs python-sat: "
+    "pip install 'reprise-harness[isolation]'",
+}
+
 
 class Outcome(msgspec.Struct, frozen=True):
-    """All that was found in a history, and the facts of the search."""
+    """All that was found in a history, the facts of the search, and the orders of versions that it leaves open."""
 
     anomalies: list[Anomaly]
     facts: dict[str, Any]
+    choices: Choices
 
 
 def find_anomalies(
@@ -61,24 +84,12 @@ def find_anomalies(
     key_order: KeyOrder,
 ) -> Outcome:
     """Return all anomalies; `endings` say which orders beyond the data count."""
-    sessions = "-process" in endings
-    if transactions.kind == "list-append":
-        order = order_of(transactions, writes)
-        reads = reads_of(transactions, order)
-        inferred = list_append.infer(transactions, writes, order, reads)
-        suspected = suspects(inferred.graph, transactions)
-        rows = suspected.nodes[suspected.nodes < len(transactions.process)]
-        weak, causality = weak_lists.find_weak(transactions, order, reads, rows, sessions=sessions)
-    else:
-        inferred = rw_register.infer(transactions, writes, key_order)
-        suspected = suspects(inferred.graph, transactions)
-        weak, causality = weak_registers.find_weak(transactions, writes, sessions=sessions)
+    lists = transactions.kind == "list-append"
+    outcome = (_of_lists if lists else _of_registers)(transactions, writes, endings, key_order)
+    suspected, inferred, weak = outcome.suspected, outcome.inferred, outcome.weak
     found = find_cycles(suspected, transactions, endings)
     cycles = named(found.cycles, transactions)
-    if transactions.kind == "list-append":
-        anomalies = [*inferred.anomalies, *joined(cycles, weak)]
-    else:
-        anomalies = [*inferred.anomalies, *weak, *cycles]
+    anomalies = [*inferred.anomalies, *(joined(cycles, weak) if lists else [*weak, *cycles])]
     seen = [name for anomaly in anomalies for name in (anomaly.name, *anomaly.also)]
     special = find_special(suspected, transactions, endings, seen)
     facts = {
@@ -86,20 +97,55 @@ def find_anomalies(
         "dependencies": len(inferred.graph.edges.source),
         "suspects": len(suspected.nodes),
         "search_complete": found.complete and special.complete,
-        "causality_judged": causality,
+        "causality_judged": outcome.causality,
     }
-    return Outcome([*anomalies, *special.cycles], facts)
+    return Outcome([*anomalies, *special.cycles], facts, outcome.choices)
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    """What is asked differently of lists and of registers."""
+
+    inferred: Inferred
+    suspected: Suspects
+    weak: list[Anomaly]
+    causality: bool
+    choices: Choices
+
+
+def _of_lists(
+    transactions: Transactions, writes: Writes, endings: tuple[str, ...], _: KeyOrder
+) -> _Parts:
+    order = order_of(transactions, writes)
+    reads = reads_of(transactions, order)
+    inferred = list_append.infer(transactions, writes, order, reads)
+    suspected = suspects(inferred.graph, transactions)
+    rows = suspected.nodes[suspected.nodes < len(transactions.process)]
+    sessions = "-process" in endings
+    weak, all_seen = weak_lists.find_weak(transactions, order, reads, rows, sessions=sessions)
+    return _Parts(inferred, suspected, weak, all_seen, of_lists(transactions, order, reads))
+
+
+def _of_registers(
+    transactions: Transactions, writes: Writes, endings: tuple[str, ...], key_order: KeyOrder
+) -> _Parts:
+    versions = rw_register.versions_of(transactions, writes)
+    inferred, pairs = rw_register.infer(transactions, versions, key_order)
+    suspected = suspects(inferred.graph, transactions)
+    sessions = "-process" in endings
+    weak, judged = weak_registers.find_weak(transactions, versions, sessions=sessions)
+    return _Parts(inferred, suspected, weak, judged, of_registers(transactions, versions, pairs))
 
 
 def judge(
     transactions: Transactions,
     models: Sequence[str] = (DEFAULT_MODEL,),
     key_order: KeyOrder = "unknown",
+    edges_max: int = EDGES_MAX,
 ) -> Verdict:
     """Judge whether all `models` can hold.
 
-    `key_order` says what the store claims for every single register (see `rw_register`). Raises `UserMistake` for
-    unknown models.
+    `key_order` says what the store claims for every single register (see `rw_register`), `edges_max` how long to look for
+    an order of versions where the history leaves it open (see `version_search`). Raises `UserMistake` for unknown models.
     """
     forbidden = forbidden_by(models)
     writes = Writes(transactions)
@@ -107,13 +153,14 @@ def judge(
         again = int(writes.repeated[0])
         what = f"{say(transactions, again)}, which was written to it before: versions cannot be told apart"
         return Verdict(valid="unknown", evidence=[finding(_NAME, "ambiguous-writes", what)])
-    endings = tuple(
-        ending
-        for ending in ENDINGS
-        if not ending or any(name.endswith(ending) for name in forbidden)
-    )
+    endings = _endings(forbidden)
     outcome = find_anomalies(transactions, writes, endings, key_order)
-    anomalies, facts = outcome.anomalies, outcome.facts
+    anomalies, facts = list(outcome.anomalies), outcome.facts
+    doubts = _doubts(facts, forbidden)
+    if not any(_is_forbidden(anomaly, forbidden) for anomaly in anomalies):
+        unorderable, further = _search_orders(transactions, outcome, models, edges_max)
+        anomalies += unorderable
+        doubts = [*further, *doubts]
     counts = Counter(name for anomaly in anomalies for name in (anomaly.name, *anomaly.also))
     fallen = ruled_out(counts)
     facts |= {
@@ -123,34 +170,61 @@ def judge(
         "not": list(fallen.weakest),
         "also_not": list(fallen.also),
     }
-    convicted = [one for one in anomalies if not forbidden.isdisjoint((one.name, *one.also))]
-    others = [one for one in anomalies if forbidden.isdisjoint((one.name, *one.also))]
-    ordered = sorted(convicted, key=_severity) + sorted(others, key=_severity)
+    ordered = sorted(anomalies, key=lambda one: (not _is_forbidden(one, forbidden), _severity(one)))
     shown = [evidence(_NAME, anomaly, transactions) for anomaly in ordered[:EVIDENCE_MAX]]
-    if convicted:
+    if ordered and _is_forbidden(ordered[0], forbidden):
         return Verdict(valid=False, facts=facts, evidence=shown)
-    doubt = _doubt(facts, forbidden)
-    if doubt is not None:
-        shown = [*shown, finding(_NAME, *doubt)]
-    return Verdict(valid="unknown" if doubt else True, facts=facts, evidence=shown)
+    shown += [finding(_NAME, *doubt) for doubt in doubts]
+    return Verdict(valid="unknown" if doubts else True, facts=facts, evidence=shown)
 
 
-def _doubt(facts: dict[str, Any], forbidden: frozenset[str]) -> tuple[str, str] | None:
-    """Return why nothing found is no pass: a name and a sentence."""
+def _endings(forbidden: frozenset[str]) -> tuple[str, ...]:
+    """Return the orders beyond the data that matter to what is forbidden."""
+    return tuple(
+        ending
+        for ending in ENDINGS
+        if not ending or any(name.endswith(ending) for name in forbidden)
+    )
+
+
+def _is_forbidden(anomaly: Anomaly, forbidden: frozenset[str]) -> bool:
+    return not forbidden.isdisjoint((anomaly.name, *anomaly.also))
+
+
+def _search_orders(
+    transactions: Transactions, outcome: Outcome, models: Sequence[str], edges_max: int
+) -> tuple[list[Anomaly], list[tuple[str, str]]]:
+    """Look for an order of versions for every model that needs one; returns anomalies and doubts."""
+    anomalies: list[Anomaly] = []
+    doubts = []
+    outcome.facts["open_keys"] = len(outcome.choices.first)
+    outcome.facts["orders_tried"] = 0
+    for model in map(canonical, models):
+        forbidden = forbidden_by([model])
+        if not outcome.choices.first or _NEEDS_ORDER.isdisjoint(forbidden):
+            continue
+        found = search(transactions, outcome.choices, forbidden, _endings(forbidden), edges_max)
+        outcome.facts["orders_tried"] += found.rounds
+        if found.outcome == "none":
+            anomalies.append(unorderable(model, found.cycles, transactions))
+        elif found.outcome != "found":
+            doubts.append(("version-order", _UNDECIDED[found.outcome].format(found.rounds, model)))
+    return anomalies, doubts
+
+
+def _doubts(facts: dict[str, Any], forbidden: frozenset[str]) -> list[tuple[str, str]]:
+    """Return why nothing found is no pass: names and sentences."""
+    doubts = []
     if not facts["search_complete"]:
         what = "there are more cycles than were looked at; none of those seen rules out the models"
-        return "search", what
+        doubts.append(("search", what))
     if not facts["causality_judged"] and "causal-cycle" in forbidden:
-        return (
-            "search",
-            "the history is too large for what precedes what to be kept: causality was not judged",
-        )
+        what = "too many transactions to keep what precedes what: causality was not judged"
+        doubts.append(("search", what))
     if not facts["dependencies"]:
-        return (
-            "stimulus",
-            "no transaction depends on another: nothing could have gone wrong visibly",
-        )
-    return None
+        what = "no transaction depends on another: nothing could have gone wrong visibly"
+        doubts.append(("stimulus", what))
+    return doubts
 
 
 def _severity(anomaly: Anomaly) -> tuple[bool, int, int]:
@@ -172,5 +246,7 @@ class Isolation:
         self._key_order = key_order
 
     def check(self, run: Run) -> Verdict:
-        """See `Checker`; facts as `judge` gives them."""
-        return judge(load(run.history), self._models, self._key_order)
+        """See `Checker`; facts as `judge` gives them, their names behind ``isolation_``."""
+        verdict = judge(load(run.history), self._models, self._key_order)
+        facts = {f"{_NAME}_{name}": value for name, value in verdict.facts.items()}
+        return msgspec.structs.replace(verdict, facts=facts)

@@ -23,13 +23,17 @@ __all__ = [
     "canonical",
     "forbidden_by",
     "implied_by",
+    "implied_models",
     "ruled_out",
 ]
 
 DEFAULT_MODEL = "strict-serializable"
 
 _WEAKER: Mapping[str, tuple[str, ...]] = {model.name: model.weaker for model in _TABLE}
-_FORBIDS: Mapping[str, tuple[str, ...]] = {model.name: model.forbids for model in _TABLE}
+_FORBIDS: Mapping[str, tuple[str, ...]] = {
+    model.name: (*model.forbids, f"no-order-for-{model.name}") for model in _TABLE
+}
+"""A search that found no order of versions for a model (`version_search`) rules out that model."""
 
 ENDINGS = ("", "-process", "-realtime")
 """What a cycle needs beyond the data, least first: a cycle of the data is one of every larger order too."""
@@ -116,6 +120,11 @@ def forbidden_by(models: Iterable[str]) -> frozenset[str]:
     held = _closure(map(canonical, models), _WEAKER)
     forbidden = {name for model in held for name in _FORBIDS.get(model, ())}
     return frozenset(name for name in ANOMALIES if _closure([name], _IS_ALSO) & forbidden)
+
+
+def implied_models(model: str) -> frozenset[str]:
+    """Return `model` and all weaker ones, by their friendly names."""
+    return frozenset(_closure([canonical(model)], _WEAKER))
 
 
 def implied_by(anomalies: Iterable[str]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from harness.checkers.transactions.anomalies import (
     list_in_words,
     say,
 )
-from harness.checkers.transactions.graph import RW, WR, WW, EdgeBuilder
+from harness.checkers.transactions.graph import RW, WR, WW, EdgeBuilder, Graph
 from harness.checkers.transactions.list_versions import Order, Reads, last_writers
 from harness.checkers.transactions.transactions import (
     FAIL,
@@ -39,7 +39,7 @@ from harness.checkers.transactions.transactions import (
 )
 from harness.checkers.transactions.versions import NOBODY, Groups, Writes, group, spans
 
-__all__ = ["infer"]
+__all__ = ["dependencies", "infer"]
 
 
 def infer(transactions: Transactions, writes: Writes, order: Order, reads: Reads) -> Inferred:
@@ -53,10 +53,15 @@ def infer(transactions: Transactions, writes: Writes, order: Order, reads: Reads
         *_against_own_order(transactions, order, groups),
         *_lost_updates(transactions, reads, groups),
     ]
+    return Inferred(dependencies(transactions, order, reads), anomalies)
+
+
+def dependencies(transactions: Transactions, order: Order, reads: Reads) -> Graph:
+    """Return what follows from versions that stand in `order`, and from appends that do not."""
     builder = EdgeBuilder(len(transactions.process))
     _seen_dependencies(builder, transactions, order, reads)
     _unseen_dependencies(builder, transactions, order, reads)
-    return Inferred(builder.graph(), anomalies)
+    return builder.graph()
 
 
 def _status(transactions: Transactions, position: Integers) -> Bytes:

@@ -31,7 +31,7 @@ from harness.checkers.transactions.anomalies import (
     say,
 )
 from harness.checkers.transactions.components import components, suspects
-from harness.checkers.transactions.graph import RW, WR, WW, EdgeBuilder
+from harness.checkers.transactions.graph import RW, WR, WW, EdgeBuilder, Graph
 from harness.checkers.transactions.transactions import (
     FAIL,
     INFINITY,
@@ -46,7 +46,7 @@ from harness.checkers.transactions.transactions import (
 )
 from harness.checkers.transactions.versions import NOBODY, Groups, Writes, group, spans
 
-__all__ = ["KeyOrder", "Versions", "infer", "versions_of"]
+__all__ = ["KeyOrder", "Versions", "dependencies", "infer", "versions_of"]
 
 KeyOrder = Literal["unknown", "process", "realtime"]
 """What orders the operations of a single key: nothing that is known, each process (sequential), real time (linearizable)."""
@@ -66,9 +66,10 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
         return np.where(version >= self.keys, version - self.keys, NOBODY)
 
 
-def infer(transactions: Transactions, writes: Writes, key_order: KeyOrder) -> Inferred:
-    """Return dependencies and direct anomalies."""
-    versions = versions_of(transactions, writes)
+def infer(
+    transactions: Transactions, versions: Versions, key_order: KeyOrder
+) -> tuple[Inferred, tuple[Integers, Integers]]:
+    """Return dependencies and direct anomalies, and the pairs of versions (earlier, later) that they follow from."""
     groups, final = group(transactions)
     earlier, later = _version_order(transactions, versions, groups, key_order)
     earlier, later, circles = _without_circles(transactions, versions, earlier, later)
@@ -79,9 +80,8 @@ def infer(transactions: Transactions, writes: Writes, key_order: KeyOrder) -> In
         *_lost_updates(transactions, versions, groups),
         *circles,
     ]
-    builder = EdgeBuilder(len(transactions.process))
-    _depend(builder, transactions, versions, (earlier, later))
-    return Inferred(builder.graph(), anomalies)
+    pairs = (earlier, later)
+    return Inferred(dependencies(transactions, versions, pairs), anomalies), pairs
 
 
 def versions_of(transactions: Transactions, writes: Writes) -> Versions:
@@ -319,13 +319,11 @@ def _without_circles(
     return earlier[kept], later[kept], anomalies[:NAMED_MAX]
 
 
-def _depend(
-    builder: EdgeBuilder,
-    transactions: Transactions,
-    versions: Versions,
-    pairs: tuple[Integers, Integers],
-) -> None:
-    """Add the dependencies that follow from the order of versions and from the reads."""
+def dependencies(
+    transactions: Transactions, versions: Versions, pairs: tuple[Integers, Integers]
+) -> Graph:
+    """Return what follows from pairs of versions (earlier, later) and from the reads."""
+    builder = EdgeBuilder(len(transactions.process))
     row = transactions.transaction
     status = transactions.status[row]
     reader = np.flatnonzero((transactions.f == READ) & (status == OK) & (versions.version >= 0))
@@ -350,3 +348,4 @@ def _depend(
         ),
         (earlier[real], row[behind[real]], behind[real]),
     )
+    return builder.graph()

@@ -52,21 +52,26 @@ def _named(anomaly: Anomaly, transactions: Transactions, writing: Flags) -> Anom
 
 def joined(cycles: Iterable[Anomaly], special: Iterable[Anomaly]) -> list[Anomaly]:
     """Return both without saying the same cycle twice: a special one that was found already is a further name of it."""
-    kept = {_way(cycle): cycle for cycle in cycles}
+    kept = list(cycles)
+    numbers = {_way(cycle): number for number, cycle in enumerate(kept)}
     for one in special:
-        known = kept.get(_way(one))
-        if known is None:
-            kept[_way(one)] = one
-        elif one.name not in (known.name, *known.also):
-            kept[_way(one)] = msgspec.structs.replace(known, also=(*known.also, one.name))
-    return list(kept.values())
+        number = numbers.get(_way(one))
+        if number is None:
+            kept.append(one)
+        elif one.name not in (kept[number].name, *kept[number].also):
+            also = (*kept[number].also, one.name)
+            kept[number] = msgspec.structs.replace(kept[number], also=also)
+    return kept
 
 
-def _way(cycle: Anomaly) -> tuple[tuple[int, int], ...]:
-    """Return whom the cycle leads through, from its first transaction on."""
-    pairs = [(step.source, step.target) for step in cycle.steps]
-    lowest = pairs.index(min(pairs))
-    return (*pairs[lowest:], *pairs[:lowest])
+def _way(cycle: Anomaly) -> tuple[tuple[int, int, int], ...]:
+    """Return whom the cycle leads through, from its first transaction on, and by what order or missed write."""
+    ways = [
+        (step.source, step.target, RW if step.kind == RW else -order_of(step.kind))
+        for step in cycle.steps
+    ]
+    lowest = ways.index(min(ways))
+    return (*ways[lowest:], *ways[:lowest])
 
 
 def _keys(steps: Iterable[Step], transactions: Transactions) -> list[int]:

@@ -349,7 +349,8 @@ def _reported(flat: list[Any]) -> Integers:
             if len(item) > 3 and item[3] is not None:
                 if type(item[3]) is not int or not 0 <= item[3] < _VALUE_MAX:
                     raise _Unfit(
-                        position, f"reports the version {item[3]!r}, and one is a number from 0 on"
+                        position,
+                        f"reports the version {item[3]!r}, and a reported version is a number from 0 on",
                     )
                 version[position] = item[3]
     return version

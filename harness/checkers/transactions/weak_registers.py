@@ -29,9 +29,9 @@ from harness.checkers.transactions.anomalies import NAMED_MAX, Anomaly, label, s
 from harness.checkers.transactions.components import forward_order, suspects
 from harness.checkers.transactions.cycles import find_cycles
 from harness.checkers.transactions.graph import VISIBLE, WR, EdgeBuilder
-from harness.checkers.transactions.rw_register import Versions, versions_of
+from harness.checkers.transactions.rw_register import Versions
 from harness.checkers.transactions.transactions import FAIL, OK, READ, WRITE, Transactions
-from harness.checkers.transactions.versions import NOBODY, Writes
+from harness.checkers.transactions.versions import NOBODY
 
 __all__ = ["find_weak"]
 
@@ -69,13 +69,13 @@ Visible = tuple[int, _Read]
 
 
 def find_weak(
-    transactions: Transactions, writes: Writes, *, sessions: bool
+    transactions: Transactions, versions: Versions, *, sessions: bool
 ) -> tuple[list[Anomaly], bool]:
     """Return cycles of the weakest models that cannot hold, and whether causality was judged.
 
     With `sessions` process order counts. A history that is too large for its precedence to be kept is not judged for causality.
     """
-    facts = _facts(transactions, versions_of(transactions, writes))
+    facts = _facts(transactions, versions)
     count = len(transactions.process)
     if sessions:
         strongest, visible = "causal-cycle-process", _causally_visible

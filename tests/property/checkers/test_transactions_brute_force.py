@@ -44,7 +44,7 @@ def test_registers_are_convicted_rightly(case):
 
 
 @pytest.mark.slow
-@settings(max_examples=1_500, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(histories("append"))
 def test_many_lists_are_serializable_when_an_order_exists(case):
     """As above, on many more histories."""
@@ -52,7 +52,7 @@ def test_many_lists_are_serializable_when_an_order_exists(case):
 
 
 @pytest.mark.slow
-@settings(max_examples=1_500, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(histories("w"))
 def test_many_registers_are_convicted_rightly(case):
     """As above, on many more histories."""

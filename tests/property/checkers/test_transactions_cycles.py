@@ -86,7 +86,7 @@ def agrees(case):
     told = {
         (CLASSES.index(name.removesuffix("-realtime")), name.endswith("-realtime")): length
         for name, length in found.items()
-        if length
+        if length and name.removesuffix("-realtime") in CLASSES
     }
     assert all(expected[sort] == length for sort, length in told.items())
     for sort, real_time in expected:
@@ -112,7 +112,7 @@ def test_cycles_are_the_shortest_of_their_name(case):
 
 
 @pytest.mark.slow
-@settings(max_examples=1_000, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(histories("append", ("ok",)))
 def test_many_cycles_are_the_shortest_of_their_name(case):
     """As above, on many more histories."""

@@ -13,6 +13,8 @@ from harness.operation import Operation
 WEAK = {
     "monotonic-atomic-view-cycle": "monotonic",
     "read-atomic-cycle": "atomic",
+    "read-atomic-cycle-process": "causal",
+    "causal-cycle": "causal",
     "causal-cycle-process": "causal",
 }
 INITIAL = -1
@@ -81,10 +83,9 @@ def agrees(case, sessions):
     found = names(in_sessions(ended, sessions))
     assume(not {"internal", "future-read", "G1a", "phantom"} & set(found))
     assume(not any(name.startswith(("G0", "G1c")) for name in found))
-    told = [model for name, model in WEAK.items() if name in found]
-    assert len(told) < 2
-    expected = [model for model in WEAK.values() if not fits(model, ended, sessions)]
-    assert told == expected[:1]
+    told = {model for name, model in WEAK.items() if name in found}
+    expected = [model for model in dict.fromkeys(WEAK.values()) if not fits(model, ended, sessions)]
+    assert told == set(expected[:1])
 
 
 SESSIONS = st.lists(st.integers(0, 1), min_size=4, max_size=4)
@@ -98,7 +99,7 @@ def test_the_weakest_broken_model_is_told(case, sessions):
 
 
 @pytest.mark.slow
-@settings(max_examples=1_500, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(histories("w", ("ok",)), SESSIONS)
 def test_many_times_the_weakest_broken_model_is_told(case, sessions):
     """As above, on many more histories."""
