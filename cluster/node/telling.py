@@ -43,7 +43,7 @@ class Teller:
         self._probe = probe
         self._role = ("", 0)
         self._commit = 0
-        self._configuration = raft.configuration
+        self._configuration = raft.log.configuration
 
     def standing(self, raft: Raft) -> None:
         """Tell a new role, term or configuration."""
@@ -51,7 +51,7 @@ class Teller:
         if role != self._role:
             self._role = role
             self._role_changed(raft)
-        configuration = raft.configuration
+        configuration = raft.log.configuration
         if configuration is not self._configuration:
             self._configuration = configuration
             self.configuration(configuration, applied=False)

@@ -60,6 +60,10 @@ class _Member(Peer):
         self.durable_last = 0
         self.durable_term = 0
 
+    def holds(self, index: int, term: int) -> bool:
+        """Whether the entry (index, term) is in its log durably, as far as it is known."""
+        return self.durable_last >= index and self.terms.get(index, term) in (term, UNKNOWN)
+
 
 class _Group:
     """What is known of one raft group."""
@@ -169,12 +173,19 @@ class RaftInvariants:
     def _check_quorum(self, group: _Group, leader: _Member, event: Committed) -> None:
         """A leader counts by a configuration that was in force at the entry or later; which one, no event tells."""
         index, term = event.index, event.term
-        holders = [
-            name
-            for name, member in group.members.items()
-            if member.durable_last >= index and member.term_at(index) in (term, UNKNOWN)
-        ]
         configurations = leader.configurations
+        members = group.members
+        if configurations and not configurations[-1].outgoing:
+            # Nearly always so, and this is asked at every commit: count until it is enough.
+            voters = configurations[-1].voters
+            missing = len(voters) // 2 + 1
+            for name in voters:
+                member = members.get(name)
+                if member is not None and member.holds(index, term):
+                    missing -= 1
+                    if not missing:
+                        return
+        holders = [name for name, member in members.items() if member.holds(index, term)]
         for position in range(len(configurations) - 1, -1, -1):
             if configurations[position].has(holders):
                 return
