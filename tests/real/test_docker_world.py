@@ -20,7 +20,6 @@ from cluster.worlds.docker.image import USER_ID, node_image
 from cluster.worlds.docker.leftovers import RUN
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.world import DiskFault
-from harness.campaign.needs import CAPABILITIES
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -104,7 +103,6 @@ def test_a_node_may_do_nothing_but_write_its_folder(tmp_path, client):
         "trace.jsonl",
     }
     assert (node / "data").stat().st_uid == USER_ID
-    assert world.capabilities == CAPABILITIES["docker"]
     assert left_of(client, world._cluster) == []
 
 
