@@ -116,7 +116,7 @@ def _mounted_disks() -> str:
             raise _Missing(str(missing), missing.remedy) from None
         except WorldFailed as failure:
             raise _Missing(str(failure)) from None
-    return "FUSE: local nodes may have disks that lose power (-o disk=mounted)"
+    return "FUSE: nodes may have disks that lose power (-o disk=mounted)"
 
 
 def _kernel_disks() -> str:
