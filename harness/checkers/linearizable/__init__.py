@@ -9,6 +9,7 @@ is local). The rooms:
   what the last two do.
 * `sequential`, `search`: the models as one-threaded objects, and a plain search over them.
 * `encoding`, `compiled`, `kernel`, `compiled_search`: the search at compiled speed, for what has one small state.
+* `places`, `returns`, `sweep`, `by_sweep`: a sweep along the history, for registers and locks on which the search is lost.
 * `by_search`: one or the other, key by key.
 * `certificate`, `verify`: what a verdict can be checked by: an order of all operations, or a window that no order explains.
 """

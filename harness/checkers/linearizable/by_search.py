@@ -20,8 +20,10 @@ __all__ = ["COMPILED_MODELS", "KeyFound", "search_each_key"]
 
 COMPILED_MODELS = ("register", "cas-register", "kv", "mutex")
 
-_GLANCE_MIN, _GLANCE_PER_STEP = 3_000, 0.8
-"""Steps of the short search that every key gets first, at least, and for each definite operation."""
+_GLANCE_MIN = 3_000
+_GLANCE_PER_STEP, _GLANCE_PER_STEP_CRASHED = 3.0, 0.8
+"""Steps of the short search that every key gets first, at least, and for each definite operation: fewer where some crashed, for
+there a search that is not through at once is mostly lost."""
 
 _CONFIRMING = 1
 """Series of the marks with which an illegal verdict is asked again."""
@@ -73,7 +75,8 @@ def _compiled(calls: Calls, keys: Column, model: str, budget: Budget) -> KeyFoun
 
     encoded = encode(calls, model)
     count = len(keys)
-    patience = max(_GLANCE_MIN, int(_GLANCE_PER_STEP * len(encoded.steps.called) / max(count, 1)))
+    per_step = _GLANCE_PER_STEP_CRASHED if len(encoded.steps.crash_of) else _GLANCE_PER_STEP
+    patience = max(_GLANCE_MIN, int(per_step * len(encoded.steps.called) / max(count, 1)))
     glance = msgspec.structs.replace(budget, steps_max=min(patience, budget.steps_max))
     state = _State(encoded, count)
     state.add(search_keys(encoded, glance, range(count)), np.arange(count))

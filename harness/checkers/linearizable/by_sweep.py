@@ -23,13 +23,13 @@ from harness.checkers.linearizable.places import (
     Room,
     spent,
 )
+from harness.checkers.linearizable.returns import Timeline
 from harness.checkers.linearizable.search import Budget
 from harness.checkers.linearizable.sweep import (
     DEAD_END,
     EXPLAINED,
     STRIDE,
     Memory,
-    Timeline,
     sweep,
     way,
 )

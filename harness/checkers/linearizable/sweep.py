@@ -29,17 +29,10 @@ from typing import Any, NamedTuple
 from harness.checkers.linearizable.compiled import compiled
 from harness.checkers.linearizable.encoding import NOTHING, Steps
 from harness.checkers.linearizable.places import (
-    BUSY,
     COMPARED,
-    GONE,
-    HIGH,
-    LOW,
     OPEN_COUNT,
     OPEN_MAX,
-    SCORE,
-    SERIAL,
     SLOTS_LEFT,
-    STATE,
     TRAIL,
     TRAIL_LENGTH,
     TRIES,
@@ -51,17 +44,13 @@ from harness.checkers.linearizable.places import (
     Room,
     close_first,
     copied,
-    inserted,
-    met,
-    noted,
     open_step,
     spent,
-    use_one,
-    used,
     widest,
 )
+from harness.checkers.linearizable.returns import Timeline, pass_return
 
-__all__ = ["DEAD_END", "EXPLAINED", "NO_OPINION", "STRIDE", "Memory", "Timeline", "sweep", "way"]
+__all__ = ["DEAD_END", "EXPLAINED", "NO_OPINION", "STRIDE", "Memory", "sweep", "way"]
 
 EXPLAINED, DEAD_END, NO_OPINION = 1, 0, 2
 """What a sweep of one key ended with: an order, a proof that there is none, or neither."""
@@ -70,249 +59,8 @@ STRIDE = 24
 """A hasty sweep remembers its front every so many returns. It goes back as many at first; each time it fails before it is
 through, twice as many."""
 
-_POOL_PER_PLACE = 32
-"""Places looked at in front of one return, for each place that may be kept."""
-
 _REPLAYED_PER_TRY = 8
 """Events of which the bookkeeping is done again that count as one step tried."""
-
-
-class Timeline(NamedTuple):
-    """One key's events in their order, and for each state the calls of the steps that lead to it."""
-
-    events: Any
-    """A definite step at its call, ``~step`` at its return; definite steps + n for the call of crashed step n."""
-    produced_begin: Any
-    produced: Any
-
-
-@compiled
-def _look_around(line: Timeline, room: Room, near: Open, here: int) -> None:
-    """Find for each open step which open ones lead to what it needs, and whether one called before its return will."""
-    count = room.now[OPEN_COUNT]
-    for kind in range(4):
-        near.masks[kind] = 0
-    for i in range(count):
-        lead, need = near.lead[i], near.need[i]
-        if lead >= 0:
-            room.lead_low[lead] = 0
-            room.lead_high[lead] = 0
-        if need >= 0:
-            room.lead_low[need] = 0
-            room.lead_high[need] = 0
-        if need < 0:
-            near.masks[0] |= near.low[i]
-            near.masks[1] |= near.high[i]
-        elif lead < 0:
-            near.masks[2] |= near.low[i]
-            near.masks[3] |= near.high[i]
-    for i in range(count):
-        if near.lead[i] >= 0:
-            room.lead_low[near.lead[i]] |= near.low[i]
-            room.lead_high[near.lead[i]] |= near.high[i]
-    for i in range(count):
-        need = near.need[i]
-        if need >= 0:
-            near.from_low[i] = room.lead_low[need]
-            near.from_high[i] = room.lead_high[need]
-            end = line.produced_begin[need + 1]
-            at = room.pointer[need]
-            while at < end and line.produced[at] < here:
-                at += 1
-            room.pointer[need] = at
-            near.later[i] = at < end and line.produced[at] < near.returned[i]
-
-
-@compiled
-def _is_dead(steps: Steps, room: Room, near: Open, base: int) -> bool:
-    """Return whether an open step of the place at `base` of the pool can never have what it needs."""
-    rows, kinds = room.pool, len(steps.crash_need)
-    state, low, high = rows[base + STATE], rows[base + LOW], rows[base + HIGH]
-    for i in range(room.now[OPEN_COUNT]):
-        need = near.need[i]
-        if need < 0 or need == state or near.later[i]:
-            continue
-        if low & near.low[i] or high & near.high[i]:
-            continue
-        if near.from_low[i] & ~low or near.from_high[i] & ~high:
-            continue
-        able = False
-        for kind in range(kinds):
-            if steps.crash_lead[kind] == need and used(rows, base, kind) < room.available[kind]:
-                able = True
-                break
-        if not able:
-            return True
-    return False
-
-
-@compiled
-def _arrive(room: Room, near: Open, width: int, at: int, kept: int) -> int:
-    """Sort the place at the end of the pool: into those that are through, those that go on, or neither.
-
-    `at` and `kept` are how many there are of both; returns the new numbers as ``at << 32 | kept``.
-    """
-    pool, found = room.pool, room.found
-    base = at * width
-    low, high = near.low[0], near.high[0]
-    taken = pool[base + LOW] & low or pool[base + HIGH] & high
-    passes = near.need[0] < 0 and near.called[0] < pool[base + WROTE]
-    if taken or passes:
-        there = kept * width
-        copied(pool, base, found, there, width)
-        if taken:
-            found[there + LOW] &= ~low
-            found[there + HIGH] &= ~high
-        else:
-            noted(room, found, there, ~near.step[0])
-        if inserted(room, near, found, kept, room.found_table, room.found_stamp):
-            kept += 1
-    if not taken and inserted(room, near, pool, at, room.pool_table, room.pool_stamp):
-        at += 1
-    return (at << 32) | kept
-
-
-@compiled
-def _try_definite(
-    room: Room, near: Open, width: int, origin: int, i: int, at: int, here: int
-) -> bool:
-    """Put open step `i` behind place `origin`, as the place at the end of the pool; returns whether it is worth trying."""
-    pool = room.pool
-    base, there = origin * width, at * width
-    lead, need = near.lead[i], near.need[i]
-    if lead < 0 or pool[base + LOW] & near.low[i] or pool[base + HIGH] & near.high[i]:
-        return False
-    busy = room.now[BUSY]
-    if room.tried[2 * lead + 1] == busy:
-        return False
-    if need >= 0:
-        if need != pool[base + STATE]:
-            return False
-        room.tried[2 * lead + 1] = busy
-    else:
-        if room.tried[2 * lead] == busy:
-            return False
-        room.tried[2 * lead] = busy
-    copied(pool, base, pool, there, width)
-    pool[there + LOW] |= near.low[i]
-    pool[there + HIGH] |= near.high[i]
-    pool[there + STATE] = lead
-    if need < 0:
-        pool[there + WROTE] = here
-    else:
-        pool[there + SCORE] += 1
-    noted(room, pool, there, near.step[i])
-    return True
-
-
-@compiled
-def _mark_leads(steps: Steps, room: Room, near: Open, base: int) -> None:
-    """Mark the states that steps at hand lead to, for `_try_crashed`, and those that something at hand needs."""
-    pool, busy, kinds = room.pool, room.now[BUSY], len(steps.crash_need)
-    state = pool[base + STATE]
-    for i in range(room.now[OPEN_COUNT]):
-        if pool[base + LOW] & near.low[i] or pool[base + HIGH] & near.high[i]:
-            continue
-        lead, need = near.lead[i], near.need[i]
-        if need >= 0:
-            room.needed[need] = busy
-        if lead >= 0 and need < 0:
-            room.tried[2 * lead] = busy
-        elif lead >= 0 and need == state:
-            room.tried[2 * lead + 1] = busy
-    for kind in range(kinds):
-        if used(pool, base, kind) < room.available[kind]:
-            need, lead = steps.crash_need[kind], steps.crash_lead[kind]
-            if need == state:
-                room.crashed_lead[lead] = busy
-            if need >= 0 and need != lead:
-                room.needed[need] = busy
-
-
-@compiled
-def _try_crashed(
-    steps: Steps, room: Room, width: int, origin: int, kind: int, at: int, here: int
-) -> bool:
-    """Put a crashed step of a class behind place `origin`, as `_try_definite` does."""
-    pool, busy = room.pool, room.now[BUSY]
-    base, there = origin * width, at * width
-    number = used(pool, base, kind)
-    need, lead = steps.crash_need[kind], steps.crash_lead[kind]
-    if number >= room.available[kind] or lead == pool[base + STATE] or room.needed[lead] != busy:
-        return False
-    if need >= 0 and need != pool[base + STATE]:
-        return False
-    if room.tried[2 * lead + 1] == busy:
-        return False
-    if need < 0 and (room.tried[2 * lead] == busy or room.crashed_lead[lead] == busy):
-        return False
-    copied(pool, base, pool, there, width)
-    use_one(pool, there, kind)
-    pool[there + STATE] = lead
-    pool[there + SCORE] -= 1
-    if need < 0:
-        pool[there + WROTE] = here
-    noted(room, pool, there, len(steps.called) + steps.class_begin[kind] + number)
-    return True
-
-
-@compiled
-def _pass_return(
-    steps: Steps, line: Timeline, room: Room, near: Open, places: int, most: int, hasty: int
-) -> int:
-    """Bring the places of the front over the return of the first open step; those that are through stand in `found`.
-
-    Returns how many, and whether something was left out, as ``left_out << 32 | how many``. Tries are counted in `now`.
-    """
-    here = near.returned[0]
-    kinds = len(steps.crash_need)
-    width = room.now[WIDTH]
-    pool = room.pool
-    crowd = OPEN_MAX + kinds
-    pool_most = min(len(pool) // width, _POOL_PER_PLACE * most + 4 * crowd) - crowd
-    trail_most = len(room.parent) - crowd * (OPEN_MAX + 2)
-    _look_around(line, room, near, here)
-    room.now[SERIAL] += 1
-    at = kept = 0
-    for place in range(places):
-        if room.front[place * width + STATE] != GONE:
-            copied(room.front, place * width, pool, at * width, width)
-            met(room, near, pool, at * width)
-            both = _arrive(room, near, width, at, kept)
-            at, kept = both >> 32, both & 0xFFFFFFFF
-    origin = crashing = 0
-    while (
-        kept < most
-        and at < pool_most
-        and room.now[TRAIL_LENGTH] < trail_most
-        and spent(room) < room.now[TRIES_MAX]
-    ):
-        crashed = origin == at
-        if crashed and (crashing == at or (hasty and kept > 0)):
-            break
-        place = crashing if crashed else origin
-        if crashed:
-            crashing += 1
-        else:
-            origin += 1
-        if pool[place * width + STATE] == GONE:
-            continue
-        room.now[BUSY] += 1
-        if crashed:
-            _mark_leads(steps, room, near, place * width)
-        for choice in range(kinds if crashed else room.now[OPEN_COUNT]):
-            if crashed:
-                fits = _try_crashed(steps, room, width, place, choice, at, here)
-            else:
-                fits = _try_definite(room, near, width, place, choice, at, here)
-            if fits:
-                room.now[TRIES] += 1
-                met(room, near, pool, at * width)
-                if not _is_dead(steps, room, near, at * width):
-                    both = _arrive(room, near, width, at, kept)
-                    at, kept = both >> 32, both & 0xFFFFFFFF
-    left_out = origin < at or (kinds > 0 and crashing < at)
-    return (int(left_out) << 32) | kept
 
 
 class Memory(NamedTuple):
@@ -453,9 +201,7 @@ def sweep(
             _pack(room, places)
         if spent(room) >= tries_max or now[TRAIL_LENGTH] > trail_most:
             return NO_OPINION
-        both = _pass_return(
-            steps, line, room, near, places, breadth, int(hasty and breadth == most)
-        )
+        both = pass_return(steps, line, room, near, places, breadth, int(hasty and breadth == most))
         kept = both & 0xFFFFFFFF
         left_out = left_out or both >> 32 > 0
         if kept == 0:
