@@ -58,7 +58,7 @@ _INSERT: Final = Meaning(kind=Kind.INSERT, value="argument")
 _REMOVE: Final = Meaning(kind=Kind.REMOVE, value="result")
 _WRITE: Final = Meaning(kind=Kind.WRITE, value="argument")
 _MANY: Final = Meaning(kind=Kind.WRITE_MANY)
-"""Reads or writes of several registers: its value says which."""
+"""Reads and writes of several registers: its value says which."""
 
 _REGISTER: Final = {
     "read": Meaning(kind=Kind.READ, value="result"),
@@ -89,10 +89,18 @@ Cut = Callable[[Any], list[Any] | None]
 """From what a read saw to its items; None where it has none."""
 
 
-def calls_of(columns: Columns, convention: str) -> Called:
-    """The calls of `columns`. Raises Misfit."""
-    rows = np.flatnonzero(columns.type != FAIL)
-    filled = _Filled(columns, rows)
+def calls_of(
+    columns: Columns, convention: str, refused: Column | None = None, initial: Any = None
+) -> Called:
+    """The calls of `columns`. Raises Misfit.
+
+    The rows `refused` are compare-and-sets that failed and saw another value; `initial` is what registers hold in the beginning.
+    """
+    taken = columns.type != FAIL
+    if refused is not None:
+        taken[refused] = True
+    rows = np.flatnonzero(taken)
+    filled = _Filled(columns, rows, initial)
     meanings = MEANINGS[convention]
     cut: Cut = _items
     if convention == "kv" and "append" in columns.fs:
@@ -116,6 +124,7 @@ def calls_of(columns: Columns, convention: str) -> Called:
             filled.cut(chosen, meaning.items, cut)
     if meanings is _KV_WITHOUT_APPEND:
         filled.empty_is_nothing()
+    filled.kind[columns.type[rows] == FAIL] = Kind.CAS_REFUSED
     begin = np.concatenate(([0], np.cumsum(filled.sizes)))
     calls = Calls(
         called=columns.called[rows],
@@ -133,7 +142,7 @@ def calls_of(columns: Columns, convention: str) -> Called:
 class _Filled:
     """The columns of `Calls` on their way."""
 
-    def __init__(self, columns: Columns, rows: Column) -> None:
+    def __init__(self, columns: Columns, rows: Column, initial: Any) -> None:
         self._columns = columns
         self._rows = rows
         count = len(rows)
@@ -145,6 +154,9 @@ class _Filled:
         """Code of what a read saw -> codes of its items; below `ABSENT` one row's own."""
         self._seen = np.full(count, ABSENT, np.int64)
         self._codes = Codes({key: code for code, key in enumerate(frozen_all(columns.values))})
+        self._initial = self._codes[frozen(initial)]
+        """Code that changes places with that of None."""
+        self._codes[None], self._codes[frozen(initial)] = self._initial, NIL
 
     def put(self, column: Column, chosen: Column, source: str, *, amount: bool = False) -> None:
         """Fill `chosen` of a column with the codes of `source`, or with the amounts that they stand for."""
@@ -159,7 +171,14 @@ class _Filled:
             amounts = [self._columns.values[code] for code in codes[known].tolist()]
             column[chosen[known]] = amounts
         else:
-            column[chosen] = np.where(known, codes, NIL)
+            column[chosen] = self._from_initial(np.where(known, codes, NIL))
+
+    def _from_initial(self, codes: Column) -> Column:
+        """The same codes, with that of the initial value for `NIL` and the other way round."""
+        if self._initial == NIL:
+            return codes
+        places = np.where(codes == self._initial, NIL, codes)
+        return np.where(codes == NIL, self._initial, places)
 
     def cut(self, chosen: Column, source: str, cut: Cut) -> None:
         """Find the items that `chosen` saw; each different value is cut once."""
@@ -177,24 +196,28 @@ class _Filled:
         """Fill everything from lists of [f, register, value]; a read that saw nil says nothing."""
         columns, registers = self._columns, Codes()
         for place, row in enumerate(self._rows.tolist()):
-            asked = columns.values[columns.argument[row]]
+            done = columns.result[row] if columns.result[row] != ABSENT else columns.argument[row]
             try:
-                kinds = {_MANY_KINDS[f] for f, _, _ in asked}
-                (self.kind[place],) = kinds
-                reads = kinds == {Kind.READ_MANY}
-                source = columns.result[row] if reads else columns.argument[row]
-                told = columns.values[source] if source != ABSENT else []
-                pairs = [(registers[frozen(key)], value) for _, key, value in told]
+                told = [(_MANY_KINDS[f], key, value) for f, key, value in columns.values[done]]
+                kinds = {kind for kind, _, _ in told}
+                triples = [
+                    [
+                        int(kind == Kind.WRITE_MANY),
+                        registers[frozen(key)],
+                        self._codes[frozen(value)],
+                    ]
+                    for kind, key, value in told
+                    if kind == Kind.WRITE_MANY or value is not None
+                ]
             except (LookupError, TypeError, ValueError):
-                raise self._misfit(np.array([place]), "is no list of reads or of writes") from None
-            codes = [
-                [register, self._codes[frozen(value)]]
-                for register, value in pairs
-                if not reads or value is not None
-            ]
-            self._lists[-2 - place] = [code for pair in codes for code in pair]
+                raise self._misfit(np.array([place]), "is no list of reads and writes") from None
+            self.kind[place] = kinds.pop() if len(kinds) == 1 else Kind.TXN_MANY
+            if self.kind[place] != Kind.TXN_MANY:
+                triples = [triple[1:] for triple in triples]
+            items = [code for triple in triples for code in triple]
+            self._lists[-2 - place] = items
             self._seen[place] = -2 - place
-            self.sizes[place] = 2 * len(codes)
+            self.sizes[place] = len(items)
 
     def empty_is_nothing(self) -> None:
         """Let the empty string be what a key holds that nobody wrote."""

@@ -43,6 +43,7 @@ __all__ = [
     "columns_of",
     "events_from",
     "pairs_of",
+    "rises",
     "without_collector",
 ]
 
@@ -272,9 +273,22 @@ def _narrow(numbers: Integers) -> npt.NDArray[Any]:
 
 
 def _fallen(index: Integers) -> Integers:
-    """Positions of events whose known index is not above all before it."""
+    """Positions of events whose known index is not above all before it; none where indexes stand twice.
+
+    Those count something else than the history (each process its own operations, say), and are no order.
+    """
     known = np.flatnonzero(index != -1)
-    return known[1:][np.diff(index[known]) <= 0]
+    fallen = known[1:][np.diff(index[known]) <= 0]
+    if len(fallen) and len(np.unique(index[known])) < len(known):
+        return fallen[:0]
+    return fallen
+
+
+def rises(columns: Columns) -> bool:
+    """Whether no index of the file stands twice."""
+    both = np.concatenate([columns.called_index, columns.returned_index])
+    known = both[both != -1]
+    return bool((np.diff(columns.called_index) > 0).all()) or len(np.unique(known)) == len(known)
 
 
 def _place(events: Events, position: int) -> str:

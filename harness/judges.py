@@ -9,13 +9,15 @@ To add a model: a convention (`harness.conventions`), a function here, a line in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from harness.checkers.bank import Bank
 from harness.checkers.causal.consistency import CausalConsistency
@@ -38,10 +40,19 @@ from harness.checkers.transactions.lattice import DEFAULT_MODEL, forbidden_by
 from harness.checkers.transactions.transactions import load as load_transactions
 from harness.checkers.unique_ids import UniqueIds
 from harness.checkers.write_precedence import WritePrecedence
-from harness.columns import NEVER, Columns, Misfit, columns_of, pairs_of, without_collector
+from harness.columns import (
+    NEVER,
+    Columns,
+    Misfit,
+    columns_of,
+    pairs_of,
+    rises,
+    without_collector,
+)
 from harness.conventions import CONVENTIONS, Convention, independent
 from harness.errors import UserMistake
 from harness.formats.catalogue import FORMATS, load_columns, load_operations, refused_at
+from harness.formats.source import Source
 from harness.forms import problem_with
 from harness.linearizable import linearizable
 from harness.operation import NEMESIS, Operation
@@ -57,7 +68,10 @@ UNTIMED_MODEL: Final = "serializable"
 
 
 class Question:
-    """A history to be judged. `consistency_models` is empty where none was named."""
+    """A history to be judged. `consistency_models` is empty where none was named; `anomalies` are forbidden beyond them.
+
+    `initial` is what registers hold before they are written, `settings` are arguments of the checker, by name.
+    """
 
     def __init__(
         self,
@@ -68,6 +82,9 @@ class Question:
         keyed: bool,
         budget_s: float,
         consistency_models: Sequence[str] = (),
+        anomalies: Sequence[str] = (),
+        initial: Any = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
         self.format_name = format_name
@@ -75,8 +92,13 @@ class Question:
         self.keyed = keyed or self.format.keyed
         self.budget_s = budget_s
         self.consistency_models = tuple(consistency_models)
+        self.anomalies = tuple(anomalies)
+        self.initial = initial
+        self.settings = settings or {}
         self.torn = ""
         """What was dropped behind the last whole operation, once the history is loaded."""
+        self.notes: list[str] = []
+        """How the file had to be understood, once the history is loaded."""
         self.convention = convention
         known = CONVENTIONS[convention]
         self._convention = independent(known) if self.keyed else known
@@ -84,7 +106,8 @@ class Question:
     @cached_property
     def columns(self) -> Columns:
         """The history in columns. Raises HistoryDamaged naming the line."""
-        found, self.torn = load_columns(self.path, self.format_name, self._convention)
+        found, source = load_columns(self.path, self.format_name, self._convention)
+        self._take(source, found)
         return found
 
     @cached_property
@@ -97,15 +120,36 @@ class Question:
         """All operations, of which only pairs are looked at: whoever takes the values apart will find fault with them."""
         return self._held(pairs_of)
 
+    @cached_property
+    def refused(self) -> npt.NDArray[np.int64] | None:
+        """Rows of compare-and-sets that failed because they saw another value; None where the format does not say so."""
+        if not self.format.refusals:
+            return None
+        events = self._held(columns_of)
+        ends = [
+            place
+            for place, one in enumerate(events)
+            if one.f == "cas" and one.type == "fail" and not one.error
+        ]
+        return np.flatnonzero(np.isin(self.columns.returned, ends))
+
     def refusing(self) -> AbstractContextManager[None]:
         """Turns a `Misfit` inside the block into a HistoryDamaged that names the line."""
         return refused_at(self.path, self.format_name)
 
     def _held(self, held: Callable[[list[Operation], Convention], Columns]) -> list[Operation]:
-        found, self.torn = load_operations(self.path, self.format_name)
+        found, source = load_operations(self.path, self.format_name)
         with self.refusing():
             self.columns = held(found, self._convention)
+        self._take(source, self.columns)
         return found
+
+    def _take(self, source: Source, columns: Columns) -> None:
+        """Keep what is to be said of a history that was loaded."""
+        self.torn = source.torn
+        self.notes = [*source.notes]
+        if not rises(columns):
+            self.notes.append("indexes stand twice in the file; the order of its lines counts")
 
 
 class Judge(msgspec.Struct, frozen=True):
@@ -134,10 +178,13 @@ def _linearizable(convention: str, model: str) -> Callable[[Question], Verdict]:
     """Every key alone: a monitor where values are unambiguous, else a search."""
 
     def ask(question: Question) -> Verdict:
+        refused = question.refused if convention == "register" else None
         columns = question.columns
         budget = Budget(steps_max=max(1, int(question.budget_s * STEPS_PER_S)))
         with question.refusing():
-            return linearizable(columns, convention, model, budget)
+            return linearizable(
+                columns, convention, model, budget, refused=refused, initial=question.initial
+            )
 
     return ask
 

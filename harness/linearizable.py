@@ -10,7 +10,7 @@ from typing import Any, Final
 from harness.calls import calls_of
 from harness.checkers.checker import Verdict
 from harness.checkers.evidence import finding
-from harness.checkers.linearizable.calls import INFINITY
+from harness.checkers.linearizable.calls import INFINITY, Column
 from harness.checkers.linearizable.judge import Judgement, judge
 from harness.checkers.linearizable.search import Budget
 from harness.columns import Columns
@@ -24,10 +24,29 @@ _WORDS_SHOWN_MAX: Final = 12
 """Operations of a window that the sentence names; the data has all."""
 
 
-def linearizable(columns: Columns, convention: str, model: str, budget: Budget) -> Verdict:
-    """Whether every key is linearizable. Raises Misfit for what the model cannot express."""
-    called = calls_of(columns, convention)
+REFUSING: Final = "refusing-register"
+"""The model in which a compare-and-set that failed saw another value."""
+
+
+def linearizable(
+    columns: Columns,
+    convention: str,
+    model: str,
+    budget: Budget,
+    *,
+    refused: Column | None = None,
+    initial: Any = None,
+) -> Verdict:
+    """Whether every key is linearizable. Raises Misfit for what the model cannot express.
+
+    `refused`: rows of compare-and-sets that failed because they saw another value. They are asked about last, and by the plain
+    search: what is wrong without them is wrong with them. `initial`: what registers hold before they are written.
+    """
+    called = calls_of(columns, convention, initial=initial)
     judgement = judge(called.calls, model, budget)
+    if refused is not None and len(refused) and judgement.valid is not False:
+        called = calls_of(columns, convention, refused, initial)
+        judgement = judge(called.calls, REFUSING, budget)
     definite = int((called.calls.returned < INFINITY).sum())
     facts = {
         "keys_judged": judgement.keys_by_monitor + judgement.keys_by_search,
@@ -59,7 +78,8 @@ def _conviction(columns: Columns, window: list[int]) -> dict[str, Any]:
 def _told(columns: Columns, row: int) -> str:
     told = as_data(columns, row)
     until = f"to {told['returned']}" if told["returned"] >= 0 else "on, for it never returned"
-    return f"{in_words(columns, row)} of process {told['process']}, from event {told['called']} {until}"
+    failed = " that failed" if told["type"] == "fail" else ""
+    return f"{in_words(columns, row)}{failed} of process {told['process']}, from event {told['called']} {until}"
 
 
 def _given_up(judgement: Judgement) -> dict[str, Any]:

@@ -43,6 +43,9 @@ _LINES: Final = tuple(
     for order in _ORDERS
 )
 _WORDS: Final = ((b":append", b'"append"'), (b":r", b'"r"'), (b":w", b'"w"'), (b"nil", b"null"))
+_WITHOUT_RESULT: Final = re.compile(rb'\["r",[^,\]]*\]')
+"""A read that has no place for what it sees."""
+
 _PLAIN: Final = b"[] \n-0123456789"
 _values = msgspec.json.Decoder(list[list[Any]])
 
@@ -114,6 +117,8 @@ def _decoded(values: tuple[str, ...]) -> list[list[Any]] | None:
     text = text.replace(b" ", b",")
     for word, json in _WORDS:
         text = text.replace(word, json)
+    if _WITHOUT_RESULT.search(text):
+        return None
     try:
         return _values.decode(b"[" + text.replace(b"\n", b",") + b"]")
     except msgspec.MsgspecError:

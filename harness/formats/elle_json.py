@@ -4,7 +4,8 @@
      {"index": 1, "type": "ok", "process": 0, "f": "txn", "value": [["append", 255, 8]], "time": 2}]
 
 JSON has no keywords; the strings stay strings, which is what checkers here expect. Keys of a JSON object are strings
-even where they were numbers, as in a bank's balances.
+even where they were numbers, as in a bank's balances. Without an f a list of lists is a transaction; for operations
+without a process see `unnamed`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
+from harness.formats.jepsen_edn import with_results
 from harness.formats.source import LINE_BYTES_MAX, Source
+from harness.formats.unnamed import UNNAMED, named
 from harness.history import HistoryDamaged
 from harness.operation import NEMESIS, Kind, Operation
 
@@ -28,8 +31,8 @@ class _Entry(msgspec.Struct, gc=False):
     """One element of the array; keys that an `Operation` has no place for are passed over."""
 
     type: Kind
-    process: int | str
-    f: str
+    process: int | str = UNNAMED
+    f: str = ""
     value: Any = None
     index: int = -1
     time: int = -1
@@ -42,6 +45,10 @@ _entry_decoder = msgspec.json.Decoder(_Entry)
 
 def read(source: Source) -> Iterator[Operation]:
     """The operations of `source`, whose array is read as a whole. Raises HistoryDamaged naming the line."""
+    return named(source, _operations(source))
+
+
+def _operations(source: Source) -> Iterator[Operation]:
     content = b"".join(source.blocks())
     source.line = 1
     if len(content) > LINE_BYTES_MAX * 8:
@@ -76,6 +83,10 @@ def _operation(source: Source, text: bytes) -> Operation:
     except msgspec.MsgspecError as error:
         raise source.damage(f"begins what is no operation: {error}") from None
     process = NEMESIS if isinstance(entry.process, str) else entry.process
+    lists = isinstance(entry.value, list) and all(isinstance(one, list) for one in entry.value)
+    f = entry.f or ("txn" if lists else "")
+    if not f:
+        raise source.damage("begins an operation without an f")
     what = entry.error
     if not isinstance(what, str):
         what = "" if what is None else msgspec.json.encode(what).decode()
@@ -84,7 +95,7 @@ def _operation(source: Source, text: bytes) -> Operation:
         time_ns=entry.time,
         process=process,
         type=entry.type,
-        f=entry.f,
-        value=entry.value,
+        f=f,
+        value=with_results(entry.value) if f == "txn" else entry.value,
         error=what,
     )

@@ -1,8 +1,10 @@
 """Histories of Jepsen, Knossos and elle-cli in EDN: ``history.edn``, old and new.
 
 One map per operation, in any order of keys, one a line or all in one vector, plain or as a record
-(``#jepsen.history.Op{...}``). Keys that an `Operation` has no place for (``:exception``, ``:clock-offsets``) are passed
-over; ``:type``, ``:process`` and ``:f`` must be there. A process that is a keyword injects faults.
+(``#jepsen.history.Op{...}``); or, as in the oldest of Knossos' examples, one vector ``[0 :invoke :write 3]`` per operation, with
+its error behind the value. Keys that an `Operation` has no place for (``:exception``, ``:clock-offsets``) are passed over;
+``:type`` must be there. Without an ``:f`` a list of micro-operations is a transaction, as in elle-cli; for operations without
+``:process`` see `unnamed`. A process that is a keyword injects faults.
 
 Most lines of a history look the same but for their numbers. So the first operation of each order of keys gives a
 *shape*, one expression for the whole map, and what fits a known shape is cut by it; everything else goes through
@@ -19,15 +21,21 @@ from typing import Any, BinaryIO, Final
 from harness.formats.edn import EdnDamaged, EdnUnfinished, atoms, read_form, skip_blank, write_form
 from harness.formats.edn_lines import Run, no_run, run_at
 from harness.formats.source import LINE_BYTES_MAX, Source
+from harness.formats.unnamed import UNNAMED, named
 from harness.operation import NEMESIS, Kind, Operation
 from harness.values import Keyword, Tagged
 
-__all__ = ["micro_operations", "operation_of", "operations", "read", "write"]
+__all__ = ["micro_operations", "operation_of", "operations", "read", "with_results", "write"]
 
 Make = Callable[[Mapping[str, Any]], Operation]
 
 SHAPES_MAX: Final = 16
 """So many orders of keys are remembered; a history has two or three."""
+
+POSITIONS: Final = ("process", "type", "f", "value", "error")
+"""What stands where in an operation that is a vector; the last ones may be missing."""
+
+MINIMUM: Final = 3
 
 _SCALAR: Final = r'(?:[^\s,;"\\()\[\]{}#]++|"[^"\\]*+")'
 _FLAT: Final = r'(?:[^\[\](){}"\\#;]++|"[^"\\]*+")*+'
@@ -42,7 +50,7 @@ _KINDS: Final[dict[Any, Kind]] = {"invoke": "invoke", "ok": "ok", "fail": "fail"
 
 def read(source: Source) -> Iterator[Operation]:
     """The operations of `source`. Raises HistoryDamaged naming the line."""
-    return operations(source, operation_of, run_at)
+    return named(source, operations(source, operation_of, run_at))
 
 
 def operations(
@@ -67,6 +75,12 @@ def operations(
             if begin == len(text):
                 break
             if text[begin] in "[(" and not enclosed:
+                inside = skip_blank(text, begin + 1)
+                if inside == len(text):
+                    break
+                if text[inside] not in "{[(#])":
+                    enclosed = "none"
+                    continue
                 enclosed, position = {"[": "]", "(": ")"}[text[begin]], begin + 1
                 continue
             if text[begin] == enclosed:
@@ -124,6 +138,8 @@ class _Forms:
             return self._made(dict(zip(self._keys, values, strict=True)), begin), found.end()
         form, end = read_form(text, begin)
         fields = form.value if isinstance(form, Tagged) else form
+        if isinstance(fields, list) and MINIMUM <= len(fields) <= len(POSITIONS):
+            return self._made(dict(zip(POSITIONS, fields, strict=False)), begin), end
         if not isinstance(fields, dict):
             raise EdnDamaged(f"holds {write_form(form)[:40]}, which is no operation", begin)
         self._learn(tuple(fields))
@@ -174,10 +190,15 @@ def operation_of(fields: Mapping[str, Any]) -> Operation:
     """The operation that a map describes. Raises EdnDamaged saying what is missing or wrong."""
     get = fields.get
     process, f, error, kind = get("process"), get("f"), get("error", ""), _kind(get("type"))
+    value = get("value")
+    if f is None and _is_micro_operations(value):
+        f = "txn"
     if not isinstance(f, str) or not f:
         raise EdnDamaged(f"holds an operation whose :f is {write_form(f)}", 0)
     if type(process) is Keyword:
         process = NEMESIS
+    elif process is None:
+        process = UNNAMED
     elif type(process) is not int or process < 0:
         raise EdnDamaged(f"holds an operation whose :process is {write_form(process)}", 0)
     index, time_ns, node = get("index", -1), get("time", -1), get("node")
@@ -191,10 +212,28 @@ def operation_of(fields: Mapping[str, Any]) -> Operation:
         process=process,
         type=kind,
         f=str(f),
-        value=get("value"),
+        value=with_results(value) if f == "txn" else value,
         error=error,
         node=node if isinstance(node, str) else "",
     )
+
+
+def _is_micro_operations(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(micro, list) and micro and isinstance(micro[0], str) for micro in value
+    )
+
+
+def with_results(value: Any) -> Any:
+    """A transaction whose reads have a place for what they see, also where ``[:r :x]`` was written without one."""
+    if not isinstance(value, list) or not any(
+        isinstance(micro, list) and len(micro) == 2 and micro[0] == "r" for micro in value
+    ):
+        return value
+    return [
+        [*micro, None] if isinstance(micro, list) and len(micro) == 2 and micro[0] == "r" else micro
+        for micro in value
+    ]
 
 
 def _kind(word: Any) -> Kind:

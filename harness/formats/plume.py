@@ -14,14 +14,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from harness.formats.sessions import SESSIONS_MAX, aborted, micro_operation, transaction
+from harness.formats.sessions import INITIAL, SESSIONS_MAX, aborted, micro_operation, transaction
 from harness.formats.source import Source
 from harness.operation import Operation
 
 __all__ = ["read"]
-
-INITIAL: Final = 0
-"""What every key holds before it is written."""
 
 ABORTED: Final = -1
 """The number of the transactions that were aborted."""

@@ -12,10 +12,13 @@ from typing import Any, Final
 
 from harness.operation import Operation
 
-__all__ = ["SESSIONS_MAX", "aborted", "micro_operation", "number_or_text", "transaction"]
+__all__ = ["INITIAL", "SESSIONS_MAX", "aborted", "micro_operation", "number_or_text", "transaction"]
 
 SESSIONS_MAX: Final = 1_000_000
 """A file may have so many sessions."""
+
+INITIAL: Final = 0
+"""What every key holds before it is written, in the formats that say so."""
 
 _FS: Final = {"r": "r", "w": "w", "R": "r", "W": "w"}
 

@@ -23,17 +23,22 @@ LINE_BYTES_MAX = 1 << 28
 
 
 class Source:
-    """An open history file. `torn` is what was dropped behind its last whole operation."""
+    """An open history file. `torn` is what was dropped behind its last whole operation.
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
+    `notes` are sentences on how the file had to be understood, for whoever reads the verdict; `unit` is what `line` counts.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path, unit: str = "line") -> None:
         self.path = path
+        self.unit = unit
         self.line = 0
         self.torn = ""
+        self.notes: list[str] = []
         self._file = file
 
     def damage(self, what: str) -> HistoryDamaged:
         """The error for the current line."""
-        return HistoryDamaged(f"{self.path}: line {self.line} {what}")
+        return HistoryDamaged(f"{self.path}: {self.unit} {self.line} {what}")
 
     def lines(self) -> Iterator[str]:
         """The lines without their ends; `line` is that of the line handed out last. Raises HistoryDamaged."""

@@ -54,6 +54,10 @@ class Kind(IntEnum):
     """See registers: `items` holds register, value, register, value ..."""
     WRITE_MANY = 11
     """Put values into registers, `items` as in READ_MANY."""
+    CAS_REFUSED = 12
+    """See something else than `value`."""
+    TXN_MANY = 13
+    """See and put registers one after the other: `items` holds 0 or 1 (see, put), register, value, 0 or 1, ..."""
 
 
 def _empty() -> Column:

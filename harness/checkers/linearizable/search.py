@@ -23,7 +23,7 @@ from harness.checkers.linearizable.sequential import IMPOSSIBLE, Action, Model, 
 
 __all__ = ["SEES_ONLY", "Budget", "Found", "search"]
 
-SEES_ONLY = frozenset({Kind.READ, Kind.READ_LIST, Kind.READ_MANY})
+SEES_ONLY = frozenset({Kind.READ, Kind.READ_LIST, Kind.READ_MANY, Kind.CAS_REFUSED})
 """Kinds that change nothing."""
 
 

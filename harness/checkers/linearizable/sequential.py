@@ -46,6 +46,8 @@ def _register(state: State, action: Action) -> State:
         return action.value
     if kind == Kind.CAS:
         return action.value_to if state == action.value else IMPOSSIBLE
+    if kind == Kind.CAS_REFUSED:
+        return state if state != action.value else IMPOSSIBLE
     return state if state == action.value or not action.known else IMPOSSIBLE
 
 
@@ -63,6 +65,13 @@ def _kv(state: State, action: Action) -> State:
 
 def _many(state: State, action: Action) -> State:
     registers = dict(state)
+    if action.kind == Kind.TXN_MANY:
+        for puts, register, value in zip(*[iter(action.items)] * 3, strict=True):
+            if puts:
+                registers[register] = value
+            elif action.known and registers.get(register, NIL) != value:
+                return IMPOSSIBLE
+        return tuple(sorted(registers.items()))
     pairs = list(zip(action.items[::2], action.items[1::2], strict=True))
     if action.kind == Kind.WRITE_MANY:
         registers.update(pairs)
@@ -116,8 +125,9 @@ _CONTAINER = (Kind.INSERT, Kind.REMOVE)
 MODELS = {
     "register": Model(NIL, (Kind.READ, Kind.WRITE), _register),
     "cas-register": Model(NIL, (Kind.READ, Kind.WRITE, Kind.CAS), _register),
+    "refusing-register": Model(NIL, (Kind.READ, Kind.WRITE, Kind.CAS, Kind.CAS_REFUSED), _register),
     "kv": Model((), (Kind.READ, Kind.READ_LIST, Kind.WRITE, Kind.APPEND), _kv),
-    "multi-register": Model((), (Kind.READ_MANY, Kind.WRITE_MANY), _many),
+    "multi-register": Model((), (Kind.READ_MANY, Kind.WRITE_MANY, Kind.TXN_MANY), _many),
     "set": Model(frozenset(), (Kind.ADD, Kind.READ_LIST), _set),
     "counter": Model(0, (Kind.ADD, Kind.READ), _counter),
     "queue": Model((), _CONTAINER, _removal(0)),

@@ -57,7 +57,7 @@ DAMAGE = {
     "kv: no key": ("porcupine-kv", EDN, 1, "without a :key"),
     "json: cut short": ("elle-json", JSON, 2, "JSON array"),
     "json: no UTF-8": ("elle-json", JSON + JSON[1:].replace("r", "\udcff"), 2, "no UTF-8"),
-    "json: no operation": ("elle-json", JSON + '{"type":"ok"}]', 2, "missing required field"),
+    "json: no operation": ("elle-json", JSON + '{"type":"ok"}]', 2, "without an f"),
     "json: no JSON": ("elle-json", JSON + "\n{,}]", 3, "JSON array"),
     "plume: another letter": ("plume", "w(1,1,0,0)\nx(1,1,0,0)\n", 2, "not of the form"),
     "plume: three fields": ("plume", "w(1,1,0)\n", 1, "not of the form"),
@@ -93,10 +93,10 @@ def test_unfinished_last_line_of_ours_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     path.write_text(OURS + '{"index":1,"pro')
 
-    operations, torn = load_operations(path, "jsonl")
+    operations, source = load_operations(path, "jsonl")
 
     assert len(operations) == 1
-    assert torn == '{"index":1,"pro'
+    assert source.torn == '{"index":1,"pro'
 
 
 @pytest.mark.parametrize("text", ["", "hello\n", "<html>", "{1 2}"])

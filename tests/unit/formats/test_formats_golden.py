@@ -11,7 +11,7 @@ import pytest
 
 from harness.formats.catalogue import FORMATS, detect, load_operations
 from harness.operation import NEMESIS, Operation
-from harness.values import Keyword, Unordered
+from harness.values import Keyword, Symbol, Unordered
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -35,7 +35,69 @@ def both(process, asked, got):
 
 ISOLATED = [Keyword("isolated"), {"n1": Unordered(["n2", "n3"])}]
 
+X = Symbol("x")
+
 EXPECTED = {
+    "operations.json": (
+        "porcupine-json",
+        [
+            one(0, "invoke", "put", ["x", "1"], time_ns=10),
+            one(1, "invoke", "get", ["x", None], time_ns=20),
+            one(0, "ok", "put", ["x", "1"], time_ns=30),
+            one(1, "ok", "get", ["x", "1"], time_ns=30),
+            one(1, "invoke", "get", ["y", None], time_ns=40),
+            one(1, "ok", "get", ["y", None], time_ns=50),
+            one(0, "invoke", "put", ["y", "7"], time_ns=60),
+            one(0, "info", "put", ["y", "7"], time_ns=70),
+            one(2, "invoke", "put", ["y", None], time_ns=80),
+            one(2, "ok", "put", ["y", None], time_ns=90),
+        ],
+    ),
+    "knossos_vectors.edn": (
+        "edn",
+        [
+            one(0, "invoke", "write", 3),
+            one(NEMESIS, "info", "start", "Cut off {n1 #{n2"),
+            one(0, "ok", "write", 3),
+            one(71, "invoke", "cas", [3, 4]),
+            one(71, "fail", "cas", [3, 4], error="conn-lost"),
+        ],
+    ),
+    "elle_by_hand.edn": (
+        "edn",
+        [
+            one(1, "invoke", "txn", [["r", X, None], ["append", X, 1]], index=1),
+            one(1, "ok", "txn", [["r", X, []], ["append", X, 1]], index=2),
+            one(2, "invoke", "txn", [["r", X, None]], index=1),
+            one(2, "ok", "txn", [["r", X, [1]]], index=2),
+        ],
+    ),
+    "nobody.edn": (
+        "edn",
+        [
+            one(0, "invoke", "read"),
+            one(1, "invoke", "write", 4),
+            one(1, "ok", "write", 4),
+            one(0, "ok", "read", Unordered([4])),
+        ],
+    ),
+    "jepsen.log": (
+        "log",
+        [
+            one(0, "invoke", "read"),
+            one(NEMESIS, "info", "kill", "#object[java.lang.Object 0x1]"),
+            one(0, "info", "read", error='#error{java.net.Timeout "x'),
+        ],
+    ),
+    "hints.log": (
+        "log",
+        [
+            one(3, "invoke", "write", 54),
+            one(4, "invoke", "read"),
+            one(3, "ok", "write", 54),
+            one(4, "fail", "read", error="timed-out"),
+        ],
+    ),
     "ours.jsonl": (
         "jsonl",
         [
@@ -81,7 +143,7 @@ EXPECTED = {
         ],
     ),
     "etcd.log": (
-        "text",
+        "log",
         [
             one(0, "invoke", "write", 4),
             one(1, "invoke", "read"),
@@ -138,15 +200,49 @@ def test_format_is_told_by_its_beginning(name: str) -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_golden_file_is_read(name: str) -> None:
     """Every operation of the file comes out as it is meant, and nothing is dropped."""
-    operations, torn = load_operations(GOLDEN / name, EXPECTED[name][0])
+    operations, source = load_operations(GOLDEN / name, EXPECTED[name][0])
 
     assert operations == EXPECTED[name][1]
-    assert torn == ""
+    assert source.torn == ""
+
+
+BINARY = {
+    "history.bincode": (
+        "dbcop",
+        [
+            *both(0, [["w", 1, 7], ["r", 2, None]], [["w", 1, 7], ["r", 2, None]]),
+            one(0, "invoke", "txn", [["w", 2, 9]]),
+            one(0, "fail", "txn", [["w", 2, 9]]),
+            one(1, "invoke", "txn", [["w", 1, 8]]),
+            one(1, "fail", "txn", [["w", 1, 8]]),
+            *both(1, [["r", 1, None]], [["r", 1, 7]]),
+        ],
+    ),
+    "cobra": (
+        "cobra",
+        [
+            *both(0, [["w", 1, 70], ["r", 2, None]], [["w", 1, 70], ["r", 2, None]]),
+            *both(1, [["r", 2, None]], [["r", 2, 71]]),
+            *both(2, [["r", 1, None]], [["r", 1, 70]]),
+            *both(2, [["w", 2, 71]], [["w", 2, 71]]),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_binary_format_is_told_and_read(name: str) -> None:
+    """Formats of bytes are told and read like others; sessions stand in the order of their numbers."""
+    path = GOLDEN.parent / "binary" / name
+
+    assert detect(path) == BINARY[name][0]
+    assert load_operations(path, detect(path))[0] == BINARY[name][1]
 
 
 def test_every_format_has_a_golden_file() -> None:
     """No reader is without its file."""
-    assert {name for name, _ in EXPECTED.values()} == set(FORMATS)
+    told = {name for name, _ in EXPECTED.values()} | {name for name, _ in BINARY.values()}
+    assert told == set(FORMATS)
 
 
 def test_every_golden_file_is_read() -> None:
