@@ -15,7 +15,7 @@ import numpy as np
 from harness.checkers.transactions.graph import Edges, Graph
 from harness.checkers.transactions.transactions import INFINITY, Flags, Integers, Transactions
 
-__all__ = ["Suspects", "components", "forward_order", "suspects"]
+__all__ = ["Suspects", "components", "forward_order", "places_of", "suspects"]
 
 _ROUNDS_MAX = 64
 """Rounds of the guess; chains of dependencies between overlapping transactions are rarely longer."""
@@ -34,7 +34,7 @@ class Suspects(msgspec.Struct, frozen=True):
 
 def suspects(graph: Graph, transactions: Transactions) -> Suspects:
     """Set aside every node that is on no cycle, whatever process order and real time add."""
-    place = _guess(graph, transactions)
+    place = places_of(graph, transactions)
     edges = graph.edges
     back = place[edges.source] >= place[edges.target]
     low, high = place[edges.target[back]], place[edges.source[back]]
@@ -51,15 +51,15 @@ def suspects(graph: Graph, transactions: Transactions) -> Suspects:
 
 def forward_order(graph: Graph, transactions: Transactions) -> list[int] | None:
     """Return the nodes in an order in which every edge leads forward; None where the guess is none."""
-    place = _guess(graph, transactions)
+    place = places_of(graph, transactions)
     if bool(np.any(place[graph.edges.source] >= place[graph.edges.target])):
         return None
     order: list[int] = np.argsort(place, kind="stable").tolist()
     return order
 
 
-def _guess(graph: Graph, transactions: Transactions) -> Integers:
-    """Return a place for every node."""
+def places_of(graph: Graph, transactions: Transactions) -> Integers:
+    """Return a place for every node: a transaction's lies between its call and its return, behind what it depends on if it can."""
     source, target = graph.edges.source, graph.edges.target
     hubs = graph.nodes - graph.transactions
     called = np.concatenate((transactions.called, np.zeros(hubs, np.int64)))

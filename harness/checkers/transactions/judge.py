@@ -11,7 +11,8 @@ none was found in time. Where the history leaves the order of versions open, a m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -74,7 +75,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     anomalies: list[Anomaly]
     facts: dict[str, Any]
-    choices: Choices
+    choices: Callable[[], Choices]
 
 
 def find_anomalies(
@@ -98,6 +99,8 @@ def find_anomalies(
         "suspects": len(suspected.nodes),
         "search_complete": found.complete and special.complete,
         "causality_judged": outcome.causality,
+        "open_keys": 0,
+        "orders_tried": 0,
     }
     return Outcome([*anomalies, *special.cycles], facts, outcome.choices)
 
@@ -109,7 +112,7 @@ class _Parts(msgspec.Struct, frozen=True):
     suspected: Suspects
     weak: list[Anomaly]
     causality: bool
-    choices: Choices
+    choices: Callable[[], Choices]
 
 
 def _of_lists(
@@ -122,7 +125,9 @@ def _of_lists(
     rows = suspected.nodes[suspected.nodes < len(transactions.process)]
     sessions = "-process" in endings
     weak, all_seen = weak_lists.find_weak(transactions, order, reads, rows, sessions=sessions)
-    return _Parts(inferred, suspected, weak, all_seen, of_lists(transactions, order, reads))
+    return _Parts(
+        inferred, suspected, weak, all_seen, partial(of_lists, transactions, order, reads)
+    )
 
 
 def _of_registers(
@@ -133,7 +138,13 @@ def _of_registers(
     suspected = suspects(inferred.graph, transactions)
     sessions = "-process" in endings
     weak, judged = weak_registers.find_weak(transactions, versions, sessions=sessions)
-    return _Parts(inferred, suspected, weak, judged, of_registers(transactions, versions, pairs))
+    return _Parts(
+        inferred,
+        suspected,
+        weak,
+        judged,
+        partial(of_registers, transactions, versions, pairs, inferred.graph),
+    )
 
 
 def judge(
@@ -157,7 +168,8 @@ def judge(
     outcome = find_anomalies(transactions, writes, endings, key_order)
     anomalies, facts = list(outcome.anomalies), outcome.facts
     doubts = _doubts(facts, forbidden)
-    if not any(_is_forbidden(anomaly, forbidden) for anomaly in anomalies):
+    convicted = any(_is_forbidden(anomaly, forbidden) for anomaly in anomalies)
+    if not convicted and _is_open(transactions, anomalies, forbidden, key_order):
         unorderable, further = _search_orders(transactions, outcome, models, edges_max)
         anomalies += unorderable
         doubts = [*further, *doubts]
@@ -191,19 +203,35 @@ def _is_forbidden(anomaly: Anomaly, forbidden: frozenset[str]) -> bool:
     return not forbidden.isdisjoint((anomaly.name, *anomaly.also))
 
 
+def _is_open(
+    transactions: Transactions,
+    anomalies: list[Anomaly],
+    forbidden: frozenset[str],
+    key_order: KeyOrder,
+) -> bool:
+    """Whether the order of versions can matter to the verdict.
+
+    Of a list only the appends that nobody saw are in doubt, and only where some cycle is allowed: without one, all models
+    hold, as the graph's own order shows. Where a register's versions are claimed to follow an order, what that shows is judged.
+    """
+    if transactions.kind == "rw-register":
+        return key_order == "unknown"
+    return any(anomaly.steps for anomaly in anomalies) and "G-single" in forbidden
+
+
 def _search_orders(
     transactions: Transactions, outcome: Outcome, models: Sequence[str], edges_max: int
 ) -> tuple[list[Anomaly], list[tuple[str, str]]]:
     """Look for an order of versions for every model that needs one; returns anomalies and doubts."""
     anomalies: list[Anomaly] = []
     doubts = []
-    outcome.facts["open_keys"] = len(outcome.choices.first)
-    outcome.facts["orders_tried"] = 0
+    choices = outcome.choices()
+    outcome.facts["open_keys"] = len(choices.first)
     for model in map(canonical, models):
         forbidden = forbidden_by([model])
-        if not outcome.choices.first or _NEEDS_ORDER.isdisjoint(forbidden):
+        if not choices.first or _NEEDS_ORDER.isdisjoint(forbidden):
             continue
-        found = search(transactions, outcome.choices, forbidden, _endings(forbidden), edges_max)
+        found = search(transactions, choices, forbidden, _endings(forbidden), edges_max)
         outcome.facts["orders_tried"] += found.rounds
         if found.outcome == "none":
             anomalies.append(unorderable(model, found.cycles, transactions))

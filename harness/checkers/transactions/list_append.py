@@ -4,8 +4,8 @@ Every read must be a prefix of the longest read of its key, so one comparison of
 reads judges them all, and what else can be wrong with elements is looked for in the longest reads alone. Reads that are no prefix
 (incompatible order) are looked at one by one; they bear no dependencies.
 
-Dependencies: ww between the writers of neighbouring versions, wr from the writer of a read's last element to the reader, rw
-from the reader to the writer of the next version. What was appended and never seen comes after all that was seen, in an unknown
+Dependencies: ww between the writers of neighbouring versions, wr from the writer of a read's last element (that is not the
+reader's own) to the reader, rw from the reader to the writer of the next version. What was appended and never seen comes after all that was seen, in an unknown
 order (`EdgeBuilder.fan`). A failed transaction bears no dependencies, an indeterminate one only what somebody saw of it.
 Everything is linear in the number of elements.
 """
@@ -26,7 +26,12 @@ from harness.checkers.transactions.anomalies import (
     say,
 )
 from harness.checkers.transactions.graph import RW, WR, WW, EdgeBuilder, Graph
-from harness.checkers.transactions.list_versions import Order, Reads, last_writers
+from harness.checkers.transactions.list_versions import (
+    Order,
+    Reads,
+    last_foreign,
+    last_writers,
+)
 from harness.checkers.transactions.transactions import (
     FAIL,
     INFO,
@@ -264,15 +269,16 @@ def _seen_dependencies(
     both = (order.key[1:] == order.key[:-1]) & sound[1:] & sound[:-1]
     before, behind = order.writer[:-1][both], order.writer[1:][both]
     builder.add(WW, row[before], row[behind], before, behind)
-    last = last_writers(order, reads)
-    followed = _status(transactions, last) != FAIL
+    shown = last_foreign(transactions, order, reads)
+    followed = _status(transactions, shown) != FAIL
     builder.add(
         WR,
-        row[last[followed]],
+        row[shown[followed]],
         row[reads.position[followed]],
-        last[followed],
+        shown[followed],
         reads.position[followed],
     )
+    last = last_writers(order, reads)
     foreign = (last < 0) | (row[last] != row[reads.position])
     open_end = reads.fits & foreign & (reads.length < order.length[reads.key])
     at = order.start[reads.key[open_end]] + reads.length[open_end]

@@ -18,7 +18,7 @@ from harness.checkers.transactions.transactions import (
 )
 from harness.checkers.transactions.versions import NOBODY, Writes
 
-__all__ = ["Order", "Reads", "last_writers", "order_of", "reads_of"]
+__all__ = ["Order", "Reads", "last_foreign", "last_writers", "order_of", "reads_of"]
 
 _ELEMENTS_AT_ONCE = 1 << 22
 """Elements compared in one go: temporary columns stay small beside the history."""
@@ -107,4 +107,23 @@ def last_writers(order: Order, reads: Reads) -> Integers:
     some = reads.fits & (reads.length > 0)
     writer = np.full(len(reads.position), NOBODY, np.int64)
     writer[some] = order.writer[order.start[reads.key[some]] + reads.length[some] - 1]
+    return writer
+
+
+def last_foreign(transactions: Transactions, order: Order, reads: Reads) -> Integers:
+    """Return the append of the last element of each read that is not the reader's own; `NOBODY` where there is none.
+
+    What a transaction appended itself stands behind what it had seen of others.
+    """
+    row = transactions.transaction
+    writer = last_writers(order, reads)
+    length = reads.length.copy()
+    own = np.flatnonzero((writer >= 0) & (row[writer] == row[reads.position]))
+    while len(own):
+        length[own] -= 1
+        some = length[own] > 0
+        writer[own[~some]] = NOBODY
+        own = own[some]
+        writer[own] = order.writer[order.start[reads.key[own]] + length[own] - 1]
+        own = own[(writer[own] >= 0) & (row[writer[own]] == row[reads.position[own]])]
     return writer

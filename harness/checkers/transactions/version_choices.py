@@ -1,9 +1,10 @@
 """The orders of versions that a history leaves open, and the graph that follows once one is chosen. Nothing here judges.
 
 Of a register everything is open that `rw_register` did not infer; of a list only the order of the appends that nobody saw. A
-choice is a list of transactions for each open key, in the order in which their writes became its versions. The order to begin
-with puts each version where its zone begins (Gibbons & Korach 1997: the smaller of the first return and the last call among its
-writer and its readers), which is right for every key of a store that respects real time.
+choice is a list of transactions for each open key, in the order in which their writes became its versions. To begin with, all keys
+follow one order of the transactions, by the places that they find in what is known (`components`). To that belongs what
+real time says of a key: a version comes before another when somebody who wrote or read it had returned before somebody who
+wrote or read the other was called (Gibbons & Korach 1997). That is a guess, good where the store respects real time.
 
 Who ended indeterminate and was never seen may never have happened, and has no place in an order.
 """
@@ -19,7 +20,8 @@ import msgspec
 import numpy as np
 
 from harness.checkers.transactions import list_append, rw_register
-from harness.checkers.transactions.graph import Graph
+from harness.checkers.transactions.components import places_of
+from harness.checkers.transactions.graph import WW, Graph
 from harness.checkers.transactions.list_versions import Order, Reads, last_writers
 from harness.checkers.transactions.rw_register import Versions
 from harness.checkers.transactions.transactions import (
@@ -32,9 +34,12 @@ from harness.checkers.transactions.transactions import (
     Integers,
     Transactions,
 )
-from harness.checkers.transactions.versions import NOBODY
+from harness.checkers.transactions.versions import NOBODY, spans
 
 __all__ = ["Choices", "Orders", "of_lists", "of_registers"]
+
+_NEIGHBOURS = 4
+"""How many neighbours of a zone are compared with it."""
 
 Orders = Mapping[int, list[int]]
 """Key -> transactions in the order of their versions."""
@@ -70,27 +75,14 @@ def _writers(transactions: Transactions, chosen: Flags) -> _Writers:
     return _Writers(transactions.transaction[position], transactions.key[position], position)
 
 
-def _zones(transactions: Transactions, source: Integers, reader: Integers) -> Integers:
-    """Return where the zone of every write begins; `reader` holds reads, `source` the write that each saw."""
-    row = transactions.transaction
-    first_return = transactions.returned[row].copy()
-    last_call = transactions.called[row].copy()
-    np.minimum.at(first_return, source, transactions.returned[row[reader]])
-    np.maximum.at(last_call, source, transactions.called[row[reader]])
-    zones: Integers = np.minimum(first_return, last_call)
-    return zones
-
-
-def _sorted(
-    rows: list[int], zone: Mapping[int, int], known: set[tuple[int, int]]
-) -> list[int] | None:
-    """Return `rows` by zone, as far as the `known` pairs allow; None where those go round in a circle."""
+def _sorted(rows: list[int], place: Integers, known: set[tuple[int, int]]) -> list[int] | None:
+    """Return `rows` by place, as far as the `known` pairs allow; None where those go round in a circle."""
     waits = dict.fromkeys(rows, 0)
     behind: dict[int, list[int]] = {row: [] for row in rows}
     for earlier, later in sorted(known):
         waits[later] += 1
         behind[earlier].append(later)
-    ready = [(zone[row], row) for row in rows if not waits[row]]
+    ready = [(int(place[row]), row) for row in rows if not waits[row]]
     heapify(ready)
     order = []
     while ready:
@@ -99,65 +91,101 @@ def _sorted(
         for later in behind[row]:
             waits[later] -= 1
             if not waits[later]:
-                heappush(ready, (zone[later], later))
+                heappush(ready, (int(place[later]), later))
     return order if len(order) == len(rows) else None
 
 
-def _open_keys(
-    writers: _Writers, zones: Integers, known: set[tuple[int, int, int]]
+def _orders(
+    key: Integers, row: Integers, place: Integers, known: set[tuple[int, int, int]]
 ) -> dict[int, list[int]]:
-    """Return the first order of every key with more than one order."""
-    by_key: dict[int, dict[int, int]] = {}
-    columns = (writers.key, writers.transaction, zones[writers.position])
-    for key, row, zone in zip(*(column.tolist() for column in columns), strict=True):
-        mine = by_key.setdefault(key, {})
-        mine[row] = min(zone, mine.get(row, INFINITY))
+    """Return for each key its rows by place, as far as the `known` pairs allow; keys with a single order are left out."""
     pairs: dict[int, set[tuple[int, int]]] = {}
-    for key, earlier, later in sorted(known):
-        pairs.setdefault(key, set()).add((earlier, later))
-    first = {}
-    for key, zone_of in by_key.items():
-        of_key = pairs.get(key, set())
-        order = _sorted(list(zone_of), zone_of, of_key)
-        if order and any(pair not in of_key for pair in pairwise(order)):
-            first[key] = order
-    return first
+    for of_key, earlier, later in sorted(known):
+        pairs.setdefault(of_key, set()).add((earlier, later))
+    sequence = np.lexsort((place[row], key))
+    key, row = key[sequence], row[sequence]
+    start, end = spans(key)
+    orders = {}
+    for low, high in zip(start.tolist(), end.tolist(), strict=True):
+        if high - low < 2:
+            continue
+        mine = pairs.get(int(key[low]), set())
+        order: list[int] | None = row[low:high].tolist()
+        if mine:
+            order = _sorted(row[low:high].tolist(), place, mine)
+        if order and any(pair not in mine for pair in pairwise(order)):
+            orders[int(key[low])] = order
+    return orders
 
 
 class _OfRegisters:
     """The choices of registers."""
 
     def __init__(
-        self, transactions: Transactions, versions: Versions, pairs: tuple[Integers, Integers]
+        self,
+        transactions: Transactions,
+        versions: Versions,
+        pairs: tuple[Integers, Integers],
+        graph: Graph,
     ) -> None:
         row, keys = transactions.transaction, versions.keys
         self._transactions, self._versions = transactions, versions
-        self._earlier, self._later = pairs
         self._writer = versions.writer(versions.version)
         reading = (transactions.f == READ) & (self._writer >= 0)
         seen = np.zeros(len(transactions.process), np.bool_)
         foreign = reading & (row[self._writer] != row)
         seen[row[self._writer[foreign]]] = True
         exists = (transactions.status == OK) | ((transactions.status == INFO) & seen)
-        self._writers = _writers(transactions, (transactions.f == WRITE) & exists[row])
+        writers = _writers(transactions, (transactions.f == WRITE) & exists[row])
         placed = np.zeros(len(row), np.bool_)
-        placed[self._writers.position] = True
-        before, behind = versions.writer(self._earlier), versions.writer(self._later)
+        placed[writers.position] = True
+        before, behind = versions.writer(pairs[0]), versions.writer(pairs[1])
         both = (before >= 0) & (behind >= 0) & placed[before] & placed[behind]
         both &= row[before] != row[behind]
         columns = (transactions.key[before[both]], row[before[both]], row[behind[both]])
-        self.known = set(zip(*(column.tolist() for column in columns), strict=True))
-        reader = np.flatnonzero(reading)
-        zones = _zones(transactions, self._writer[reader], reader)
-        self.first: Orders = _open_keys(self._writers, zones, self.known)
-        self.known = {pair for pair in self.known if pair[0] in self.first}
+        known = set(zip(*(column.tolist() for column in columns), strict=True))
+        width = max(len(transactions.process), 1)
+        code = np.unique(writers.key * width + writers.transaction)
+        self._key, self._row = code // width, code % width
+        self._forced = self._zones_in_order(writers, np.flatnonzero(reading), code, width)
+        place = self._places(graph)
+        self.first: Orders = _orders(self._key, self._row, place, known)
+        self.known = {pair for pair in known if pair[0] in self.first}
         key_of = np.concatenate((np.arange(keys), transactions.key))
-        closed = ~np.isin(key_of[self._earlier], list(self.first))
-        self._closed = self._earlier[closed], self._later[closed]
-        mine = np.isin(self._writers.key, list(self.first))
-        self._mine = _Writers(
-            *(getattr(self._writers, n)[mine] for n in _Writers.__struct_fields__)
-        )
+        closed = ~np.isin(key_of[pairs[0]], list(self.first))
+        self._closed = pairs[0][closed], pairs[1][closed]
+        mine = np.isin(writers.key, list(self.first))
+        self._mine = _Writers(*(getattr(writers, n)[mine] for n in _Writers.__struct_fields__))
+
+    def _zones_in_order(
+        self, writers: _Writers, reader: Integers, code: Integers, width: int
+    ) -> tuple[Integers, Integers]:
+        """Return pairs of transactions that real time puts in order, as far as neighbouring zones show it."""
+        transactions, row = self._transactions, self._transactions.transaction
+        first_return = np.full(len(code), INFINITY, np.int64)
+        last_call = np.zeros(len(code), np.int64)
+        for touched, version in (
+            (writers.position, writers.position),
+            (reader, self._writer[reader]),
+        ):
+            mine = transactions.key[version] * width + row[version]
+            at = np.minimum(np.searchsorted(code, mine), len(code) - 1)
+            met = code[at] == mine
+            np.minimum.at(first_return, at[met], transactions.returned[row[touched[met]]])
+            np.maximum.at(last_call, at[met], transactions.called[row[touched[met]]])
+        sequence = np.lexsort((np.minimum(first_return, last_call), self._key))
+        source, target = [], []
+        for distance in range(1, _NEIGHBOURS + 1):
+            one, other = sequence[:-distance], sequence[distance:]
+            forced = (self._key[one] == self._key[other]) & (first_return[one] < last_call[other])
+            source.append(self._row[one[forced]])
+            target.append(self._row[other[forced]])
+        return np.concatenate(source), np.concatenate(target)
+
+    def _places(self, graph: Graph) -> Integers:
+        """Return a place for each transaction that respects the graph and real time as far as one can."""
+        edges = graph.edges.and_also(WW, *self._forced)
+        return places_of(Graph(graph.transactions, graph.nodes, edges), self._transactions)
 
     def graph(self, orders: Orders) -> Graph:
         width = len(self._transactions.process)
@@ -192,10 +220,11 @@ class _OfLists:
         exists[row[(order.place >= 0) & (transactions.status[row] == INFO)]] = True
         unseen = (transactions.f == WRITE) & exists[row] & (order.place < 0)
         self._writers = _writers(transactions, unseen)
-        nobody = np.zeros(0, np.int64)
-        zones = _zones(transactions, nobody, nobody)
         self.known = self._begun()
-        self.first: Orders = _open_keys(self._writers, zones, self.known)
+        width = max(len(transactions.process), 1)
+        code = np.unique(self._writers.key * width + self._writers.transaction)
+        place = transactions.called
+        self.first: Orders = _orders(code // width, code % width, place, self.known)
         self._last = dict(
             zip(reads.position.tolist(), last_writers(order, reads).tolist(), strict=True)
         )
@@ -262,10 +291,13 @@ def _longer(order: Order, transactions: Transactions, appends: Integers) -> Orde
 
 
 def of_registers(
-    transactions: Transactions, versions: Versions, pairs: tuple[Integers, Integers]
+    transactions: Transactions,
+    versions: Versions,
+    pairs: tuple[Integers, Integers],
+    graph: Graph,
 ) -> Choices:
-    """Return what is open where `pairs` of versions (earlier, later) are known."""
-    return _OfRegisters(transactions, versions, pairs)
+    """Return what is open where `pairs` of versions (earlier, later) are known, and `graph` follows from them."""
+    return _OfRegisters(transactions, versions, pairs, graph)
 
 
 def of_lists(transactions: Transactions, order: Order, reads: Reads) -> Choices:

@@ -12,7 +12,7 @@ what a reader is told. The budget counts edges looked at, so that it ends at the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any, Literal
 
@@ -128,7 +128,8 @@ class _Solver:
         self._solver = make(name="glucose4", incr=False)
         self._variables: dict[tuple[int, int, int], int] = {}
         self._count = 0
-        self._open: dict[int, list[int]] = {}
+        self._bounds: dict[int, tuple[int, int]] = {}
+        self._answers: dict[int, list[bool]] = {}
         self._cycles: dict[int, Anomaly] = {}
 
     def learn(self, literals: Literals, cycle: Anomaly) -> None:
@@ -140,25 +141,24 @@ class _Solver:
         self._solver.add_clause([-self._count, *(-self._literal(*one) for one in literals)])
 
     def next_orders(self) -> Orders | None:
-        """Return orders of the keys with variables that fit all that was learnt; None where there are none."""
+        """Return orders of the keys whose answer changed, which fit all that was learnt; None where there are none."""
+        changed: dict[int, list[int]] = {}
         while self._solver.solve(assumptions=list(self._cycles)):
-            false = {-number for number in self._solver.get_model() if number < 0}
-            orders = {key: self._sorted(key, rows, false) for key, rows in self._open.items()}
-            circles = [
-                (key, row)
-                for key, order in orders.items()
-                for row in self._circles(key, order, false)
-            ]
+            model = self._solver.get_model()
+            circles = False
+            for key, (begin, end) in self._bounds.items():
+                answer = [number > 0 for number in model[begin - 1 : end]]
+                answer += [True] * (end + 1 - begin - len(answer))
+                if answer == self._answers.get(key):
+                    continue
+                self._answers[key] = answer
+                changed[key] = self._sorted(key)
+                for a, b, c in self._circles(key, changed[key]):
+                    circles = True
+                    literals = ((key, a, b), (key, b, c), (key, c, a))
+                    self._solver.add_clause([-self._literal(*one) for one in literals])
             if not circles:
-                return orders
-            for key, (a, b, c) in circles:
-                self._solver.add_clause(
-                    [
-                        -self._literal(key, a, b),
-                        -self._literal(key, b, c),
-                        -self._literal(key, c, a),
-                    ]
-                )
+                return changed
         return None
 
     def contradiction(self) -> tuple[Anomaly, ...]:
@@ -175,49 +175,43 @@ class _Solver:
         return not self._solver.solve(assumptions=switches)
 
     def _open_key(self, key: int) -> None:
-        if key in self._open:
+        if key in self._bounds:
             return
-        rows = self._open[key] = list(self._first[key])
-        numbers = []
-        for a, b in combinations(rows, 2):
+        begin = self._count + 1
+        for a, b in combinations(self._first[key], 2):
             self._count += 1
             self._variables[key, a, b] = self._count
-            numbers.append(self._count)
-            if (key, a, b) in self._known or (key, b, a) in self._known:
-                self._solver.add_clause(
-                    [self._count if (key, a, b) in self._known else -self._count]
-                )
-        self._solver.set_phases(numbers)
+            for one, literal in (((key, a, b), self._count), ((key, b, a), -self._count)):
+                if one in self._known:
+                    self._solver.add_clause([literal])
+        self._bounds[key] = begin, self._count
+        self._solver.set_phases(list(range(begin, self._count + 1)))
 
     def _literal(self, key: int, a: int, b: int) -> int:
         number = self._variables.get((key, a, b))
         return number if number is not None else -self._variables[key, b, a]
 
-    def _is_before(self, key: int, a: int, b: int, false: set[int]) -> bool:
+    def _is_before(self, key: int, a: int, b: int) -> bool:
         literal = self._literal(key, a, b)
-        return literal not in false if literal > 0 else -literal in false
+        return self._answers[key][abs(literal) - self._bounds[key][0]] == (literal > 0)
 
-    def _sorted(self, key: int, rows: list[int], false: set[int]) -> list[int]:
-        """Return `rows` by how many others they come before: their order, where there is one."""
+    def _sorted(self, key: int) -> list[int]:
+        """Return the writers of `key` by how many others they come before: their order, where there is one."""
+        rows = self._first[key]
         wins = dict.fromkeys(rows, 0)
-        for a, b in combinations(rows, 2):
-            wins[b if self._variables[key, a, b] in false else a] += 1
+        for (a, b), is_first in zip(combinations(rows, 2), self._answers[key], strict=True):
+            wins[a if is_first else b] += 1
         return sorted(rows, key=lambda row: -wins[row])
 
-    def _circles(
-        self, key: int, order: list[int], false: set[int]
-    ) -> Iterable[tuple[int, int, int]]:
+    def _circles(self, key: int, order: list[int]) -> Iterator[tuple[int, int, int]]:
         """Yield circles of three for versions that come before one in front of them."""
         for at, row in enumerate(order):
             for back in order[:at]:
-                if not self._is_before(key, row, back, false):
+                if not self._is_before(key, row, back):
                     continue
                 for middle in order:
-                    if (
-                        middle not in (row, back)
-                        and self._is_before(key, back, middle, false)
-                        and self._is_before(key, middle, row, false)
-                    ):
+                    between = middle not in (row, back) and self._is_before(key, back, middle)
+                    if between and self._is_before(key, middle, row):
                         yield row, back, middle
                         break
 

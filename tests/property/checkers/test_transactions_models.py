@@ -33,3 +33,17 @@ def test_the_axioms_tell_the_models_apart():
 
     assert "snapshot-isolation" in held
     assert "serializable" not in held
+
+
+def test_a_read_shows_what_stands_in_front_of_the_own_append():
+    """Who appends and then reads has seen those in front of it: here one whose predecessor it must not have missed."""
+    done = [
+        [["append", 1, 4], ["append", 0, 6]],
+        [["append", 2, 9], ["append", 0, 10], ["r", 0, [10]]],
+        [["append", 1, 12], ["r", 1, [4, 12]], ["r", 2, []]],
+        [["r", 0, [10, 6]]],
+    ]
+    case = Case("append", ["ok"] * 4, done, [0, 1, 2, 3], [(0, 4), (1, 5), (2, 6), (3, 7)])
+
+    assert "prefix" not in holding(case)
+    assert disagreement(case) == ""
