@@ -43,6 +43,7 @@ from harness.checkers.transactions.lattice import (
     ruled_out,
 )
 from harness.checkers.transactions.list_versions import order_of, reads_of
+from harness.checkers.transactions.picture import drawn
 from harness.checkers.transactions.rw_register import KeyOrder
 from harness.checkers.transactions.special import find_special, joined, named
 from harness.checkers.transactions.transactions import OK, Transactions, load
@@ -55,6 +56,9 @@ __all__ = ["Isolation", "Outcome", "find_anomalies", "judge"]
 _NAME = "isolation"
 _READABLE_MAX = 12
 """Transactions in a cycle that a reader can follow."""
+
+_DRAWN_MAX = 10
+"""Findings that come with a picture."""
 
 _NEEDS_ORDER = frozenset(
     name + ending
@@ -183,7 +187,11 @@ def judge(
         "also_not": list(fallen.also),
     }
     ordered = sorted(anomalies, key=lambda one: (not _is_forbidden(one, forbidden), _severity(one)))
-    shown = [evidence(_NAME, anomaly, transactions) for anomaly in ordered[:EVIDENCE_MAX]]
+    shown = [
+        evidence(_NAME, anomaly, transactions)
+        | (drawn(anomaly, transactions) if number < _DRAWN_MAX else {})
+        for number, anomaly in enumerate(ordered[:EVIDENCE_MAX])
+    ]
     if ordered and _is_forbidden(ordered[0], forbidden):
         return Verdict(valid=False, facts=facts, evidence=shown)
     shown += [finding(_NAME, *doubt) for doubt in doubts]

@@ -1,4 +1,4 @@
-"""A cycle as a picture: its transactions on a circle, its dependencies as arrows; one self-contained SVG.
+"""A cycle as a picture: its transactions on a circle, its dependencies as arrows; one self-contained SVG, or DOT for Graphviz.
 
 What stands in a box is cut off where the box ends; the sentences beside the picture (`anomalies.explain`) are complete.
 Colours follow the page they stand on through ``currentColor``; kinds of arrows are told by their words, not by colour alone.
@@ -13,14 +13,51 @@ from harness.checkers.transactions.anomalies import Anomaly, Step, label
 from harness.checkers.transactions.graph import KIND_NAMES
 from harness.checkers.transactions.transactions import Transactions
 
-__all__ = ["picture"]
+__all__ = ["dot", "drawn", "picture"]
 
 _BOX_WIDTH = 190
 _BOX_HEIGHT = 44
 _RADIUS_MIN = 130
 _LETTERS_MAX = 30
+_STEPS_MAX = 20
 _COLOURS = ("#7a3db8", "#1c6fb8", "#b8431c", "#6b6b6b", "#6b6b6b", "#2d7d46")
 """By kind of dependency, as `KIND_NAMES`."""
+
+
+def drawn(anomaly: Anomaly, transactions: Transactions) -> dict[str, str]:
+    """Return an anomaly's pictures as fields of evidence, ``svg`` and ``dot``; none where it has no cycle, or one too long."""
+    if not 0 < len(anomaly.steps) <= _STEPS_MAX:
+        return {}
+    return {"svg": picture(anomaly, transactions), "dot": dot(anomaly, transactions)}
+
+
+def dot(anomaly: Anomaly, transactions: Transactions) -> str:
+    """Return the graph of an anomaly in the language of Graphviz."""
+    lines = [f"digraph {_quoted(anomaly.name)} {{", "  node [shape=box]"]
+    for row in anomaly.transactions:
+        told = _quoted("\n".join((_head(row, transactions), _words(row, transactions))))
+        lines.append(f"  {label(row)} [label={told}]")
+    lines += [
+        f"  {label(step.source)} -> {label(step.target)} "
+        f'[label="{KIND_NAMES[step.kind]}", color="{_COLOURS[step.kind]}"]'
+        for step in anomaly.steps
+    ]
+    return "\n".join([*lines, "}"])
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _head(row: int, transactions: Transactions) -> str:
+    return f"{label(row)} of process {transactions.process[row]}"
+
+
+def _words(row: int, transactions: Transactions) -> str:
+    begin, end = transactions.begin[row : row + 2].tolist()
+    done = [transactions.micro_operation(position) for position in range(begin, end)]
+    return ", ".join(f"{f} {key} {value}" for f, key, value in done)
 
 
 def picture(anomaly: Anomaly, transactions: Transactions) -> str:
@@ -75,15 +112,12 @@ def _border(x: float, y: float, toward_x: float, toward_y: float) -> tuple[float
 
 def _box(row: int, place: tuple[float, float], transactions: Transactions) -> str:
     x, y = place[0] - _BOX_WIDTH / 2, place[1] - _BOX_HEIGHT / 2
-    begin, end = transactions.begin[row : row + 2].tolist()
-    done = [transactions.micro_operation(position) for position in range(begin, end)]
-    words = ", ".join(f"{f} {key} {value}" for f, key, value in done)
+    words = _words(row, transactions)
     if len(words) > _LETTERS_MAX:
         words = words[: _LETTERS_MAX - 1] + "…"
-    head = f"{label(row)} of process {transactions.process[row]}"
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="6" '
         'fill="none" stroke="currentColor"/>'
-        f'<text x="{x + 8:.1f}" y="{y + 18:.1f}" fill="currentColor" font-weight="bold">{escape(head)}</text>'
+        f'<text x="{x + 8:.1f}" y="{y + 18:.1f}" fill="currentColor" font-weight="bold">{escape(_head(row, transactions))}</text>'
         f'<text x="{x + 8:.1f}" y="{y + 35:.1f}" fill="currentColor">{escape(words)}</text>'
     )

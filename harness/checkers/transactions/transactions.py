@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from harness.checkers.transactions.reported import Reported, contradiction
 from harness.columns import Misfit, without_collector
 from harness.operation import NEMESIS, Operation
 
@@ -171,7 +172,7 @@ def _columns(rows: _Rows) -> Transactions:
         version = _reported(flat)
     except _Unfit as unfit:
         raise Misfit(rows.shown_at(int(transaction[unfit.position])), unfit.what) from None
-    return Transactions(
+    transactions = Transactions(
         kind=kind,
         process=_column(rows.process, count),
         called=_column(rows.called, count),
@@ -188,6 +189,31 @@ def _columns(rows: _Rows) -> Transactions:
         keys=keys,
         names=names,
     )
+    _refuse_contradiction(transactions)
+    return transactions
+
+
+def _refuse_contradiction(transactions: Transactions) -> None:
+    """Raise `Misfit` where reported versions contradict each other (see `reported`)."""
+    row = transactions.transaction
+    at = np.flatnonzero((transactions.version != NO_VERSION) & (transactions.status[row] == OK))
+    found = contradiction(
+        Reported(
+            position=at,
+            transaction=row[at],
+            key=transactions.key[at],
+            value=transactions.value[at],
+            version=transactions.version[at],
+            writes=transactions.f[at] == WRITE,
+        )
+    )
+    if found is None:
+        return
+    one, two = (
+        f"{transactions.micro_operation(at)} as version {transactions.version[at]}" for at in found
+    )
+    late = int(transactions.returned[row[found[1]]])
+    raise Misfit(late, f"reports {two}, and an earlier event {one}: they contradict each other")
 
 
 def _malformed(rows: _Rows) -> Misfit:

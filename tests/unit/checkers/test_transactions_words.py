@@ -130,11 +130,44 @@ def test_cycle_is_drawn():
     assert "append <x> 1" in "".join(drawn.itertext())
 
 
+def test_evidence_brings_its_pictures():
+    """A finding of a cycle comes with its SVG, and with the graph for whoever has Graphviz."""
+    (finding,) = verdict(at_once(*FRACTURED)).evidence
+
+    assert finding["svg"].startswith("<svg ")
+    assert finding["dot"].splitlines() == [
+        'digraph "G-single" {',
+        "  node [shape=box]",
+        '  T0 [label="T0 of process 0\\nappend x 1, append y 1"]',
+        '  T1 [label="T1 of process 1\\nr x [1], r y []"]',
+        '  T0 -> T1 [label="wr", color="#1c6fb8"]',
+        '  T1 -> T0 [label="rw", color="#b8431c"]',
+        "}",
+    ]
+
+
+@pytest.mark.parametrize("second", [["w", "x", 2, 1], ["r", "x", 1, 2]])
+def test_versions_that_contradict_each_other_are_refused(second):
+    """One number for two values, or two numbers for one, is no report of a store: the later event is named."""
+    with pytest.raises(Misfit, match=r"event 3 reports .* they contradict each other"):
+        verdict(at_once(("ok", [["w", "x", 1, 1]]), ("ok", [second])))
+
+
+def test_versions_of_what_was_overwritten_at_once_do_not_count():
+    """A transaction that writes a key twice may have one number for both."""
+    ended = [("ok", [["w", "x", 1, 1], ["w", "x", 2, 1]]), ("ok", [["r", "x", 2, 1]])]
+
+    assert verdict(at_once(*ended)).valid is True
+
+
 def test_checker_judges_a_run():
     """As a checker, the judge reads the run's history and uses the models it was made for."""
     run = Run(nodes=(), history=at_once(*FRACTURED), trace=(), options={}, final_state={})
 
-    assert Isolation().check(run).valid is False
+    judged = Isolation().check(run)
+    assert judged.valid is False
+    assert judged.facts["isolation_anomalies"]["G-single"] == 1
+    assert all(name.startswith("isolation_") for name in judged.facts)
     assert Isolation(["PL-2"]).check(run).valid is True
 
 
