@@ -29,6 +29,7 @@ from cluster.trace import (
     Applied,
     Event,
     FalseClaim,
+    Fault,
     HitPoint,
     Installed,
     Started,
@@ -44,7 +45,7 @@ from harness.checkers.committed_log import (
 from harness.checkers.evidence import LastCrash, finding, telling_first
 from harness.checkers.memberships import Members, members_at
 from harness.checkers.registry_fold import RowKey, registry_folds
-from harness.checkers.replica_story import corrupt_replicas
+from harness.checkers.replica_story import corrupt_replicas, is_file_damage
 from harness.operation import Operation
 
 __all__ = ["Durability", "Logged", "logged_register"]
@@ -130,6 +131,7 @@ class _TraceJudgement:
         handlers: dict[type, Callable[[Any], None]] = {
             Applied: self._applied,
             FalseClaim: self._false_claim,
+            Fault: self._fault,
             HitPoint: self._crashes.observe,
             Installed: self._installed,
             Started: self._started,
@@ -174,6 +176,13 @@ class _TraceJudgement:
         self._broken(
             "I12", what, event, durable_id=event.durable_id, missing=event.missing, **epochs
         )
+
+    def _fault(self, event: Fault) -> None:
+        """Files damaged by hand hold what they hold: no row of before is owed by them any more."""
+        if is_file_damage(event):
+            for (node, _), image in self._images.items():
+                if node == event.node:
+                    image.floor.clear()
 
     def _started(self, event: Started) -> None:
         """Judge the disk image that this life found."""

@@ -11,6 +11,9 @@ leader completeness, state machine safety; beside them: a leader commits only wh
 was durable (its term, its committed entries) is still there after a restart (specification I6, I12).
 
 A node may die after writing and before saying so, and in the middle of anything: an unknown is no violation.
+
+A disk that was put back, exchanged or emptied by hand has forgotten what it promised, which Raft never claimed to survive. It
+is no violation; but a cluster that took such a node back without refusing it has proved nothing, and the verdict is unknown.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from cluster.trace import (
     Applied,
     Committed,
     Event,
+    Fault,
     HitPoint,
     Installed,
     Reconfigured,
@@ -35,6 +39,7 @@ from harness.checkers.checker import Run, Verdict
 from harness.checkers.committed_log import UNKNOWN, Conflict, GroupLog, Peer
 from harness.checkers.evidence import EVIDENCE_MAX, LastCrash, finding
 from harness.checkers.memberships import Members, members_of
+from harness.checkers.replica_story import is_file_damage
 
 __all__ = ["RaftChecker", "RaftInvariants"]
 
@@ -89,16 +94,22 @@ class RaftInvariants:
         self.violations: list[dict[str, Any]] = []
         self._groups: dict[int, _Group] = {}
         self._crashes = LastCrash()
+        self._damaged: dict[tuple[str, int], bool] = {}
+        """(node, group) -> whether files were damaged by hand since the group started there."""
+        self._forgotten: dict[str, dict[str, Any]] = {}
+        """Node -> what its damaged disk forgot, until the node is refused."""
+        self._refused = 0
         self._handlers: dict[type, Callable[[Any], None]] = {
             Applied: self._applied,
             Appended: self._appended,
             Committed: self._committed,
+            Fault: self._fault,
             HitPoint: self._crashes.observe,
             Installed: self._installed,
             Reconfigured: self._reconfigured,
             RoleChanged: self._role_changed,
             Started: self._started,
-            Stopped: self._crashes.observe,
+            Stopped: self._stopped,
         }
 
     def observe(self, event: Event) -> None:
@@ -113,8 +124,10 @@ class RaftInvariants:
         return sum(group.log.commit for group in self._groups.values())
 
     def verdict(self) -> Verdict:
-        """Return the verdict so far; ``unknown`` when nothing was ever committed."""
+        """Return the verdict so far; ``unknown`` when nothing was ever committed, or a node that forgot was not refused."""
         facts = {
+            "forgetful_disks": self._refused + len(self._forgotten),
+            "forgetful_disks_refused": self._refused,
             "entries_committed": self.entries_committed,
             "terms_with_leader": sum(len(group.leaders) for group in self._groups.values()),
         }
@@ -124,6 +137,8 @@ class RaftInvariants:
             what = "no entry was ever committed, so there was nothing to keep"
             evidence = [finding(self.name, "stimulus", what)]
             return Verdict(valid="unknown", facts=facts, evidence=evidence)
+        if self._forgotten:
+            return Verdict(valid="unknown", facts=facts, evidence=list(self._forgotten.values()))
         return Verdict(valid=True, facts=facts)
 
     # -- one handler for each kind of event ------------------------------------------------------
@@ -244,12 +259,27 @@ class RaftInvariants:
                 f"{event.node} had entry {lost} durable and it was committed, but its log ends at {kept} "
                 f"after the restart"
             )
-            self._broken("persistence", what, event, index=lost)
+            if self._damaged.get((event.node, event.group)):
+                self._forgets(what, event, lost)
+            else:
+                self._broken("persistence", what, event, index=lost)
+        if self._damaged.pop((event.node, event.group), False):
+            member.durable_term = 0
         log.restart(member, event.last_index)
         member.durable_last = min(member.durable_last, event.last_index)
         member.role = "follower"
         member.term = member.durable_term
         member.commit = 0
+
+    def _fault(self, event: Fault) -> None:
+        if is_file_damage(event):
+            for number in self._groups:
+                self._damaged[event.node, number] = True
+
+    def _stopped(self, event: Stopped) -> None:
+        self._crashes.observe(event)
+        if event.cause == "error" and self._forgotten.pop(event.node, None) is not None:
+            self._refused += 1
 
     def _role_changed(self, event: RoleChanged) -> None:
         group, member = self._place(event)
@@ -296,6 +326,12 @@ class RaftInvariants:
             self._broken("leader completeness", what, event, index=needed)
 
     # -- findings ----------------------------------------------------------------------------------
+
+    def _forgets(self, what: str, event: Started, index: int) -> None:
+        """A damaged disk is back in the cluster with less than it had promised."""
+        what = f"outside the fault model: {what}, its files having been damaged by hand, and nobody refused it"
+        found = finding(self.name, "outside the fault model", what, event, index=index)
+        self._forgotten.setdefault(event.node, found)
 
     def _conflict(self, conflict: Conflict, event: Event) -> None:
         index, term, known = conflict.index, conflict.term, conflict.known_term

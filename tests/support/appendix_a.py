@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,16 @@ import msgspec
 from harness.cli.options import known
 from harness.scenario import After, FaultEntry, Scenario, load_scenario
 
-__all__ = ["MODES", "POINT", "TARGETS", "VARIANTS", "equal_epoch_replay", "example"]
+__all__ = [
+    "FAULT_MODEL",
+    "MODES",
+    "POINT",
+    "TARGETS",
+    "VARIANTS",
+    "equal_epoch_replay",
+    "example",
+    "fault_model",
+]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -19,6 +29,17 @@ TARGETS = ("leader", "follower", "all")
 VARIANTS = list(itertools.product(MODES, ("kill", "power"), TARGETS, (False, True)))
 POINT = "eng.after_apply_before_set_applied"
 """Where to strike: the effect is durable, the applied index is not, in every mode."""
+
+
+FAULT_MODEL = sorted(path.stem for path in (EXAMPLES / "fault-model").glob("*.toml"))
+"""The files of the rows whose right answer is not "survives"."""
+
+
+def fault_model(name: str) -> tuple[Scenario, str]:
+    """The scenario of such a row, and its right verdict as the head of its file says it."""
+    text = (EXAMPLES / "fault-model" / f"{name}.toml").read_text()
+    (right,) = re.findall(r"^# Right verdict: (valid|unknown)\.$", text, re.MULTILINE)
+    return load_scenario(text, known()), {"valid": "true"}.get(right, right)
 
 
 def example(name: str) -> Scenario:

@@ -5,7 +5,7 @@ import json
 from checker_traces import TraceBuilder, history, invariants, registration
 
 from cluster.encryption.registry_rows import registry_key
-from cluster.trace import FalseClaim, Installed
+from cluster.trace import FalseClaim, Fault, Installed
 from harness.checkers.durability import Durability
 
 WRITE = ("0 invoke write [1,5]", "0 ok write [1,5]")
@@ -178,6 +178,16 @@ def test_a_durable_row_that_comes_back_older_is_convicted():
     builder.rows["n2"].clear()
     builder.start("n2", have=2)
     assert invariants(judged(builder)) == ["I5"]
+
+
+def test_rows_that_hands_took_away_are_not_owed():
+    """A stale copy of a disk, put back on purpose, holds older rows: no store lost them."""
+    builder = written()
+    builder.crash("n2", "eng.after_resolve", "power")
+    builder.rows["n2"].clear()
+    builder.emit(Fault, "n2", action="disk-stale", target="")
+    builder.start("n2", have=2)
+    assert judged(builder).valid is True
 
 
 def test_rows_roll_back_with_a_restored_snapshot():

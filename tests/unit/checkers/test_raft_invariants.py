@@ -2,7 +2,7 @@
 
 from checker_traces import TraceBuilder, invariants
 
-from cluster.trace import Installed, RoleChanged
+from cluster.trace import Fault, Installed, RoleChanged
 from harness.checkers.raft_invariants import RaftChecker, RaftInvariants
 
 
@@ -27,7 +27,12 @@ def test_an_honest_run_with_a_leader_change_is_valid():
     builder.put("c")
     verdict = judged(builder)
     assert verdict.valid is True
-    assert verdict.facts == {"entries_committed": 5, "terms_with_leader": 2}
+    assert verdict.facts == {
+        "forgetful_disks": 0,
+        "forgetful_disks_refused": 0,
+        "entries_committed": 5,
+        "terms_with_leader": 2,
+    }
 
 
 def test_nothing_committed_is_no_pass():
@@ -285,3 +290,41 @@ def test_groups_do_not_mix():
     assert judged(builder).valid is True
     builder.emit(RoleChanged, "n3", group=1, **fields)
     assert invariants(judged(builder)) == ["election safety"]
+
+
+def forgetful() -> TraceBuilder:
+    """n2 acknowledged three entries, and a copy of its disk from before the third was put back."""
+    builder = with_entries()
+    builder.crash("n2", "eng.after_resolve")
+    builder.emit(Fault, "n2", action="disk-stale", target="")
+    builder.start("n2", have=2, last_index=2)
+    return builder
+
+
+def test_a_disk_that_was_put_back_is_no_broken_promise_and_no_pass():
+    """What hands took from a disk is outside the model: unknown, with what was forgotten, unless somebody refuses it."""
+    verdict = judged(forgetful())
+    assert verdict.valid == "unknown"
+    (found,) = verdict.evidence
+    assert found["invariant"] == "outside the fault model"
+    assert (found["node"], found["index"]) == ("n2", 3)
+    assert verdict.facts["forgetful_disks"] == 1
+
+
+def test_a_forgetful_disk_that_is_refused_is_right():
+    """The node that finds out what its disk forgot ends with an error: as it must be."""
+    builder = forgetful()
+    builder.stop("n2", "error", 1)
+    verdict = judged(builder)
+    assert verdict.valid is True
+    assert (verdict.facts["forgetful_disks"], verdict.facts["forgetful_disks_refused"]) == (1, 1)
+
+
+def test_damage_excuses_one_disk_and_one_start():
+    """Another node that forgets, or the same one once more without new damage, breaks the promise of raft."""
+    for node in ("n2", "n3"):
+        builder = forgetful()
+        builder.append("n2", (3, 1, builder.put_data("b", 1)))
+        builder.crash(node, "eng.after_resolve")
+        builder.start(node, have=1, last_index=1)
+        assert "persistence" in invariants(judged(builder))
