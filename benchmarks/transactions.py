@@ -1,11 +1,13 @@
 """Seconds to judge transactions whose truth is known: loading, judging, and what an injected anomaly costs.
 
 A store that applies whole transactions at one moment between their call and return makes histories that are strictly serializable;
-a *swap* exchanges what two neighbouring reads saw, so that one transaction missed what had returned before it. Transactions
-have one to four micro-operations, half of them reads, on ten keys at a time; a key is given up after 32 writes.
-20 processes are always busy. The peak is that of the whole process, history included.
+the smallest example of an anomaly (`tests/support/transaction_anomalies.py`), on keys of its own, is put into their middle, and
+must be found under its name, with its shortest cycle. Transactions have one to four micro-operations, half of them reads, on
+ten keys at a time; a key is given up after 32 writes. 20 processes are always busy. Registers are claimed to be
+sequential, key by key; `--order search` claims nothing, and looks for an order of versions instead. The peak is that of the
+whole process, history included.
 
-    python benchmarks/transactions.py [--json] [--transactions N] [--kind list-append|rw-register]
+    python benchmarks/transactions.py [--json] [--transactions N] [--kind list-append|rw-register] [--order claimed|search]
 """
 
 from __future__ import annotations
@@ -14,14 +16,22 @@ import argparse
 import json
 import random
 import resource
+import sys
 import time
+from pathlib import Path
 from typing import Any, Literal
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
+
+from transaction_anomalies import LISTS, REGISTERS
+from transaction_histories import at_once
 
 from harness.checkers.transactions.judge import judge
 from harness.checkers.transactions.rw_register import KeyOrder
 from harness.checkers.transactions.transactions import load
 from harness.operation import Operation
 
+INJECTED = ("G0", "G1a", "G1b", "G1c", "G-single", "G2-item")
 PROCESSES = 20
 KEYS = 10
 WRITES_MAX = 32
@@ -93,24 +103,26 @@ def strict_serializable(kind: str, count: int, seed: int = 1) -> list[Operation]
     return history
 
 
-def swap(history: list[Operation]) -> list[Operation]:
-    """Let a read in the middle of `history` miss the newest element or value it saw."""
-    for position in range(len(history) // 2, len(history)):
-        operation = history[position]
-        value = operation.value
-        if (
-            operation.type != "ok"
-            or len(value) < 2
-            or len({item[1] for item in value}) < len(value)
-        ):
-            continue
-        for number, (f, key, seen) in enumerate(value):
-            if f == "r" and isinstance(seen, list) and len(seen) > 4:
-                older = [*value]
-                older[number] = [f, key, seen[:-4]]
-                changed = Operation(process=operation.process, type="ok", f="txn", value=older)
-                return [*history[:position], changed, *history[position + 1 :]]
-    raise RuntimeError("no read is long enough")
+def injected(history: list[Operation], kind: str, name: str) -> list[Operation]:
+    """Put the smallest example of an anomaly into the middle of `history`, on processes and keys of its own."""
+    ended, _ = (LISTS if kind == "list-append" else REGISTERS)[name]
+    example = [
+        Operation(
+            process=one.process + 10_000,
+            type=one.type,
+            f=one.f,
+            value=one.value and [[f, f"injected {key}", value] for f, key, value in one.value],
+        )
+        for one in at_once(*ended)
+    ]
+    middle = len(history) // 2
+    return [*history[:middle], *example, *history[middle:]]
+
+
+def expected(kind: str, name: str) -> dict[str, int]:
+    """Name of each anomaly of an example -> transactions in its shortest cycle, 0 where it is none."""
+    told: dict[str, int] = (LISTS if kind == "list-append" else REGISTERS)[name][1]
+    return told
 
 
 def clocks() -> tuple[float, float]:
@@ -131,8 +143,11 @@ def measure(history: list[Operation], key_order: KeyOrder) -> dict[str, Any]:
         "load_cpu_s": round(loaded[1] - started[1], 3),
         "judge_s": round(judged[0] - loaded[0], 3),
         "judge_cpu_s": round(judged[1] - loaded[1], 3),
-        "anomalies": verdict.facts["anomalies"],
+        "anomalies": {
+            found["invariant"]: len(found.get("steps", ())) for found in verdict.evidence
+        },
         "suspects": verdict.facts["suspects"],
+        "orders_tried": verdict.facts["orders_tried"],
         "elements": len(transactions.elements),
     }
 
@@ -143,13 +158,17 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--transactions", type=int, default=100_000)
     parser.add_argument("--kind", choices=["list-append", "rw-register"], default="list-append")
+    parser.add_argument("--order", choices=["claimed", "search"], default="claimed")
     options = parser.parse_args()
     kind: Literal["list-append", "rw-register"] = options.kind
     history = strict_serializable(kind, options.transactions)
-    key_order: KeyOrder = "unknown" if kind == "list-append" else "process"
+    claimed = kind == "rw-register" and options.order == "claimed"
+    key_order: KeyOrder = "process" if claimed else "unknown"
     result: dict[str, Any] = {"valid": measure(history, key_order)}
-    if kind == "list-append":
-        result["injected"] = measure(swap(history), key_order)
+    for name in INJECTED:
+        result[name] = measure(injected(history, kind, name), key_order)
+        if result[name]["anomalies"] != expected(kind, name):
+            raise SystemExit(f"{name}: found {result[name]['anomalies']}")
     result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     for name, figures in result.items():
         print(name, figures)

@@ -194,7 +194,9 @@ def _columns(rows: _Rows) -> Transactions:
 
 
 def _refuse_contradiction(transactions: Transactions) -> None:
-    """Raise `Misfit` where reported versions contradict each other (see `reported`)."""
+    """Raise `Misfit` where reported versions contradict each other (see `reported`); lists show theirs themselves."""
+    if transactions.kind == "list-append":
+        return
     row = transactions.transaction
     at = np.flatnonzero((transactions.version != NO_VERSION) & (transactions.status[row] == OK))
     found = contradiction(
