@@ -5,6 +5,7 @@ Rooms:
 * `page`       `ReportData` in, HTML out: the one function most callers want;
 * `reading`    the files of a run folder -> `ReportData`;
 * `index_page` the runs of a store -> HTML;
+* `night`      the plan and journal of a night -> its rows; `night_page` writes them down;
 * `findings`   evidence -> cards, with what happened around each;
 * `lanes`      trace -> what every replica was, when, and how far it had applied;
 * `bands`      trace and nemesis operations -> faults as spans of time;

@@ -14,7 +14,7 @@ import msgspec
 
 from harness.campaign.execute import execute
 from harness.campaign.outcome import Finished, keep
-from harness.campaign.search import Search, amount_of, search
+from harness.campaign.search import NOTHING_YET, Memory, Search, amount_of, search
 from harness.campaign.simulate import simulate
 from harness.scenario import Scenario
 from harness.store import RunFolder, Store
@@ -47,8 +47,9 @@ def run_seeds(
     progress: Callable[[int, int], None],
     budget_s: float | None = None,
     stop_at_first: bool = True,
+    memory: Memory = NOTHING_YET,
 ) -> dict[str, Any]:
-    """Search seeds, keep the one worth looking at, and return the sum."""
+    """Search seeds, keep the one worth looking at, and return the sum. A search that was interrupted has one too."""
     found = search(
         scenario,
         seeds=seeds,
@@ -56,6 +57,7 @@ def run_seeds(
         jobs=jobs,
         stop_at_first=stop_at_first,
         progress=progress,
+        memory=memory,
     )
     shown = found.first or max(
         found.briefs, key=lambda brief: brief.facts.get("replayed_registrations", 0)
@@ -100,6 +102,7 @@ def _summary(
         "seeds_with": found.seeds_with,
         "wall_s": round(found.wall_s, 3),
         "cpu_s": round(found.cpu_s, 3),
+        "interrupted": found.interrupted,
         "evidence": [*kept["evidence"], *missing],
         "checkers": kept["checkers"],
         "command": kept["command"],

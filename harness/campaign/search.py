@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import count, islice
@@ -24,7 +24,16 @@ from harness.checkers.checker import Valid, merge_valid
 from harness.errors import RunFailed
 from harness.scenario import Scenario
 
-__all__ = ["Brief", "NotDeterministic", "Search", "amount_of", "search", "sum_facts"]
+__all__ = [
+    "NOTHING_YET",
+    "Brief",
+    "Memory",
+    "NotDeterministic",
+    "Search",
+    "amount_of",
+    "search",
+    "sum_facts",
+]
 
 CHUNK_SEEDS = 4
 RECHECK_EVERY = 100
@@ -49,8 +58,30 @@ class Brief(msgspec.Struct, frozen=True):
     cpu_s: float
 
 
+class Memory(msgspec.Struct, frozen=True):
+    """Of a search that may be ended at any moment and go on in another process: the seeds it is done with, and what they took.
+
+    `remember(brief, spent_s)` is called after each further seed; `spent_s` are seconds of all its processes so far.
+    """
+
+    briefs: Sequence[Brief]
+    spent_s: float
+    remember: Callable[[Brief, float], None]
+
+
+def _forget(_brief: Brief, _spent_s: float) -> None:
+    """Most searches are made in one go."""
+
+
+NOTHING_YET = Memory((), 0.0, _forget)
+"""The memory of a search that begins."""
+
+
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """The result. `valid` is the worst of all seeds; `facts` are summed over them; `first` is the first that is not valid."""
+    """The result. `valid` is the worst of all seeds; `facts` are summed over them; `first` is the first that is not valid.
+
+    `interrupted`: somebody ended it before its time.
+    """
 
     valid: Valid
     briefs: list[Brief]
@@ -60,6 +91,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     first: Brief | None
     wall_s: float
     cpu_s: float
+    interrupted: bool
 
 
 def search(
@@ -70,24 +102,34 @@ def search(
     jobs: int,
     stop_at_first: bool,
     progress: Callable[[int, int], None],
+    memory: Memory = NOTHING_YET,
 ) -> Search:
     """Run seeds `scenario.seed`, +1, +2 ... until `seeds` are done, `budget_s` is over, or one is not valid.
 
-    `progress(done, not_valid)` is called now and then. Raises NotDeterministic, WorkerDied, and what a broken plan raises.
+    `progress(done, not_valid)` is called now and then. With a `memory` the search goes on where that one ended. Ctrl-C ends
+    it with what it has, once it has a seed. Raises NotDeterministic, WorkerDied, and what a broken plan raises.
     """
-    began_s = time.monotonic()
-    first_seed = scenario.seed
-    source = count(first_seed) if seeds is None else iter(range(first_seed, first_seed + seeds))
-    briefs: list[Brief] = []
-    failed = 0
-    for brief in _in_order(scenario, source, jobs):
-        briefs.append(brief)
-        failed += brief.valid is not True
-        progress(len(briefs), failed)
-        if failed and stop_at_first:
-            break
-        if budget_s is not None and time.monotonic() - began_s >= budget_s:
-            break
+    began_s = time.monotonic() - memory.spent_s
+    briefs = list(memory.briefs)
+    failed = sum(brief.valid is not True for brief in briefs)
+    interrupted = False
+
+    def over() -> bool:
+        late = budget_s is not None and time.monotonic() - began_s >= budget_s
+        return bool(briefs) and (late or (failed > 0 and stop_at_first))
+
+    try:
+        for brief in () if over() else _in_order(scenario, _left(scenario, seeds, briefs), jobs):
+            briefs.append(brief)
+            failed += brief.valid is not True
+            memory.remember(brief, time.monotonic() - began_s)
+            progress(len(briefs), failed)
+            if over():
+                break
+    except KeyboardInterrupt:
+        if not briefs:
+            raise
+        interrupted = True
     facts: dict[str, Any] = {}
     seeds_with: dict[str, int] = {}
     for brief in briefs:
@@ -102,7 +144,14 @@ def search(
         first=next((brief for brief in briefs if brief.valid is not True), None),
         wall_s=time.monotonic() - began_s,
         cpu_s=sum(brief.cpu_s for brief in briefs),
+        interrupted=interrupted,
     )
+
+
+def _left(scenario: Scenario, seeds: int | None, done: Sequence[Brief]) -> Iterator[int]:
+    """The seeds that have not been run yet."""
+    first = scenario.seed + len(done)
+    return count(first) if seeds is None else iter(range(first, scenario.seed + seeds))
 
 
 def _in_order(scenario: Scenario, source: Iterator[int], jobs: int) -> Iterator[Brief]:

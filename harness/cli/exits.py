@@ -24,6 +24,9 @@ class Exit(IntEnum):
 _FOR_VALID: dict[Any, Exit] = {True: Exit.VALID, False: Exit.INVALID, "unknown": Exit.UNKNOWN}
 
 
-def exit_for(valid: Any) -> Exit:
-    """The exit code of a verdict (True, False or ``"unknown"``); any other value is a KeyError."""
-    return _FOR_VALID[valid]
+def exit_for(valid: Any, *, interrupted: bool = False) -> Exit:
+    """The exit code of a verdict (True, False or ``"unknown"``); any other value is a KeyError.
+
+    Work that was interrupted says so, whatever it had found.
+    """
+    return Exit.INTERRUPTED if interrupted else _FOR_VALID[valid]

@@ -20,7 +20,17 @@ from harness.errors import UserMistake
 if TYPE_CHECKING:
     from harness.scenario import Known, Scenario
 
-__all__ = ["WORLDS", "Request", "known", "output_options", "request_from", "scenario_options"]
+__all__ = [
+    "WORLDS",
+    "Request",
+    "check_store",
+    "known",
+    "output_options",
+    "read_text",
+    "request_from",
+    "scenario_options",
+    "store_option",
+]
 
 WORLDS: Final = ("sim", "local", "docker")
 """Worlds that this version has."""
@@ -82,7 +92,7 @@ def request_from(values: Mapping[str, Any]) -> Request:
     from harness.scenario import Scenario, check_names, load_scenario, parse_concurrency
 
     names = known()
-    file = load_scenario(_text(values["scenario"]), names) if values["scenario"] else None
+    file = load_scenario(read_text(values["scenario"]), names) if values["scenario"] else None
     workload, seed = values["workload"], values["seed"]
     if workload is not None and file is not None:
         raise UserMistake("a workload and --scenario were given; the scenario names its workload")
@@ -90,7 +100,7 @@ def request_from(values: Mapping[str, Any]) -> Request:
         raise unknown_word("workload", workload, names.workloads)
     if values["bug"] == "":
         raise unknown_word("bug", "", names.bugs)
-    _check_store(values["store"])
+    check_store(values["store"])
     for world in values["worlds"]:
         if world not in names.worlds:
             raise unknown_word("world", world, names.worlds)
@@ -126,7 +136,7 @@ def _changes(values: Mapping[str, Any], base: Scenario) -> dict[str, Any]:
     return changes
 
 
-def _check_store(store: Path) -> None:
+def check_store(store: Path) -> None:
     """Refuse a store that cannot be written before an hour of work is done for it. What is missing is made later."""
     place = store.absolute()
     while not place.exists() and place != place.parent:
@@ -137,12 +147,22 @@ def _check_store(store: Path) -> None:
         raise UserMistake(f"cannot keep a run in {store}: {place} cannot be written")
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a file that the user named. Raises UserMistake."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserMistake(f"cannot read {path}: {error}") from None
 
+
+store_option: Final = click.option(
+    "--store",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("store"),
+    show_default=True,
+    help="Where run folders go.",
+)
+"""``--store``."""
 
 _SCENARIO_OPTIONS: Final = (
     click.option("--nodes", type=click.IntRange(1, 99), metavar="N", help="Number of nodes."),
@@ -172,13 +192,7 @@ _SCENARIO_OPTIONS: Final = (
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="Take from this file what no option says.",
     ),
-    click.option(
-        "--store",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=Path("store"),
-        show_default=True,
-        help="Where run folders go.",
-    ),
+    store_option,
     click.option(
         "-o",
         "option",

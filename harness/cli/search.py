@@ -66,4 +66,4 @@ def command(
     finish(summary, quiet=request.json and request.quiet)
     if request.json:
         tell_json(summary)
-    return exit_for(summary["valid"])
+    return exit_for(summary["valid"], interrupted=summary["interrupted"])

@@ -80,4 +80,6 @@ def _headline(summary: Mapping[str, Any]) -> str:
     rest = "all valid" if summary["valid"] is True else "each valid by itself"
     if failed:
         rest = f"{failed} not valid; shown: seed {summary['seed']}"
-    return f"{word}  {where}: {seeds} seed{'s'[: seeds != 1]} in {summary['wall_s']:.1f} s, {rest}"
+    cut_short = "; interrupted" if summary["interrupted"] else ""
+    spent = f"{seeds} seed{'s'[: seeds != 1]} in {summary['wall_s']:.1f} s"
+    return f"{word}  {where}: {spent}, {rest}{cut_short}"

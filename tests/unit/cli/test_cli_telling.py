@@ -21,6 +21,10 @@ from harness.cli.telling import tell
             {"valid": False, "seeds": 1, "seeds_not_valid": [4], "seed": 4},
             "INVALID  set on sim: 1 seed in 2.5 s, 1 not valid; shown: seed 4",
         ),
+        (
+            {"valid": True, "seeds": 3, "interrupted": True},
+            "VALID  set on sim: 3 seeds in 2.5 s, all valid; interrupted",
+        ),
     ],
 )
 def test_many_seeds_in_one_line(
@@ -28,6 +32,7 @@ def test_many_seeds_in_one_line(
 ) -> None:
     """Seeds that are valid one by one and together prove nothing are not called all valid."""
     usual = {"workload": "set", "world": "sim", "seed": 0, "seeds_not_valid": [], "wall_s": 2.5}
+    usual["interrupted"] = False
     rest = {"facts": {}, "evidence": [], "report": "report.html", "command": "./reprise"}
     tell({**usual, **rest, **summary})
 
