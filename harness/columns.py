@@ -310,6 +310,7 @@ def columns(events: Events, convention: Convention) -> Columns:
             known = ", ".join(convention)
             first = int(called[rows[0]])
             raise Misfit(first, f"({_place(events, first)}) is none of {known}")
+        _refuse_keys(events, int(called[rows[0]]), roles)
         taken.take(rows, "key", taken.called, roles.key)
         taken.take(rows, "argument", taken.called, roles.argument)
         taken.take(rows, "second", taken.called, roles.second)
@@ -329,6 +330,16 @@ def columns(events: Events, convention: Convention) -> Columns:
         keys=taken.keys,
         values=taken.values,
     )
+
+
+def _refuse_keys(events: Events, position: int, roles: Roles) -> None:
+    """Raise Misfit where what is only answered is asked with [key, nil], and nobody spoke of keys."""
+    asked = events.values[events.value[position]] if len(events.values) else None
+    if roles.key is not None or roles.argument is not None or roles.result != ():
+        return
+    if isinstance(asked, list) and len(asked) == 2 and asked[1] is None:
+        what = f"is asked with [{asked[0]!r}, nil]: values are [key, value], each key stands alone (--independent)"
+        raise Misfit(position, f"({_place(events, position)}) {what}")
 
 
 def columns_of(operations: Iterable[Operation], convention: Convention) -> Columns:

@@ -38,6 +38,7 @@ from harness.checkers.total_queue import TotalQueue
 from harness.checkers.transactions.judge import judge as judge_transactions
 from harness.checkers.transactions.lattice import DEFAULT_MODEL, forbidden_by
 from harness.checkers.transactions.transactions import load as load_transactions
+from harness.checkers.transactions.version_search import EDGES_MAX
 from harness.checkers.unique_ids import UniqueIds
 from harness.checkers.write_precedence import WritePrecedence
 from harness.columns import (
@@ -58,10 +59,13 @@ from harness.linearizable import linearizable
 from harness.operation import NEMESIS, Operation
 from harness.values import frozen, thawed
 
-__all__ = ["JUDGES", "Judge", "Question"]
+__all__ = ["BUDGET_S", "JUDGES", "Judge", "Question"]
 
 STEPS_PER_S: Final = 100_000
 """Steps that the search tries in a second on a slow machine; what a budget of time is worth to it."""
+
+BUDGET_S: Final = 60.0
+"""How long a search may take where nothing is said."""
 
 UNTIMED_MODEL: Final = "serializable"
 """What is claimed where nothing is said and the format has no times."""
@@ -155,13 +159,16 @@ class Question:
 class Judge(msgspec.Struct, frozen=True):
     """One model: where the parts of its operations stand, what it means in words, and who judges.
 
-    `transactions` says whether consistency models can be named.
+    `transactions` says whether consistency models can be named, `settings` which arguments its checker takes, and `initial`
+    whether it can be said what its objects hold before they are written.
     """
 
     convention: str
     words: str
     ask: Callable[[Question], Verdict]
     transactions: bool = False
+    settings: tuple[str, ...] = ()
+    initial: bool = False
 
 
 def _run(history: Sequence[Operation]) -> Run:
@@ -212,10 +219,11 @@ def _across_keys(make: Callable[..., Checker]) -> Callable[[Question], Verdict]:
     return ask
 
 
-def _each_key(checker: Checker) -> Callable[[Question], Verdict]:
-    """A checker of one object, asked about every key."""
+def _each_key(make: Callable[..., Checker]) -> Callable[[Question], Verdict]:
+    """A checker of one object, made with the settings of the question and asked about every key."""
 
     def ask(question: Question) -> Verdict:
+        checker = make(**question.settings)
         history = _well_formed(question)
         if not question.keyed:
             return _check(checker, history)
@@ -273,20 +281,43 @@ def _isolation(question: Question) -> Verdict:
             f"{', '.join(models)} speaks of real time, and the format {question.format_name} "
             "does not say what came first"
         )
+    unfit = [name for name in question.anomalies if not _can_be_seen(name, forbidden)]
+    if unfit:
+        raise UserMistake(
+            f"{', '.join(models)} does not look at what {', '.join(unfit)} needs: name a model that speaks of sessions or real time"
+        )
+    edges_max = max(1, int(EDGES_MAX * question.budget_s / BUDGET_S))
     with without_collector():
         with question.refusing():
             transactions = load_transactions(question.transactions)
-        return judge_transactions(transactions, models)
+        verdict = judge_transactions(transactions, models, edges_max=edges_max)
+    facts = verdict.facts
+    seen = {*facts.get("anomalies", {}), *facts.get("anomalies_implied", ())}
+    if seen.isdisjoint(question.anomalies):
+        return verdict
+    return msgspec.structs.replace(verdict, valid=False)
+
+
+def _can_be_seen(anomaly: str, forbidden: frozenset[str]) -> bool:
+    """Whether cycles through sessions or real time are looked for where `anomaly` needs them."""
+    return all(
+        not anomaly.endswith(ending) or any(name.endswith(ending) for name in forbidden)
+        for ending in ("-process", "-realtime")
+    )
 
 
 JUDGES: Final[dict[str, Judge]] = {
     "register": Judge(
-        "register", "linearizable registers", _linearizable("register", "cas-register")
+        "register",
+        "linearizable registers",
+        _linearizable("register", "cas-register"),
+        initial=True,
     ),
     "cas-register": Judge(
         "register",
         "linearizable registers with compare-and-set",
         _linearizable("register", "cas-register"),
+        initial=True,
     ),
     "kv": Judge("kv", "a linearizable key-value store", _linearizable("kv", "kv")),
     "append": Judge(
@@ -300,20 +331,25 @@ JUDGES: Final[dict[str, Judge]] = {
         "multi-register",
         "linearizable registers, several at once",
         _linearizable("multi-register", "multi-register"),
+        initial=True,
     ),
     "mutex": Judge("mutex", "linearizable locks", _linearizable("mutex", "mutex")),
-    "set-full": Judge("set", "every acknowledged element stays", _each_key(SetFull())),
-    "total-queue": Judge("queue", "what goes in comes out", _each_key(TotalQueue())),
-    "unique-ids": Judge("unique-ids", "no identifier twice", _each_key(UniqueIds())),
-    "counter-bounds": Judge("counter", "every read within its bounds", _each_key(CounterBounds())),
-    "fenced-lock": Judge("fenced-lock", "tokens that only rise", _each_key(FencedLock())),
-    "bank": Judge("bank", "money only moves", _each_key(Bank())),
-    "long-fork": Judge("long-fork", "readers agree on an order", _each_key(LongFork())),
-    "monotonic": Judge("monotonic", "values only rise", _each_key(Monotonic())),
-    "sequential": Judge("sequential", "no subkey without those before", _each_key(SubkeyOrder())),
+    "set-full": Judge("set", "every acknowledged element stays", _each_key(SetFull)),
+    "total-queue": Judge("queue", "what goes in comes out", _each_key(TotalQueue)),
+    "unique-ids": Judge("unique-ids", "no identifier twice", _each_key(UniqueIds)),
+    "counter-bounds": Judge("counter", "every read within its bounds", _each_key(CounterBounds)),
+    "fenced-lock": Judge("fenced-lock", "tokens that only rise", _each_key(FencedLock)),
+    "bank": Judge(
+        "bank", "money only moves", _each_key(Bank), settings=("total", "negative_balances")
+    ),
+    "long-fork": Judge(
+        "long-fork", "readers agree on an order", _each_key(LongFork), settings=("group_size",)
+    ),
+    "monotonic": Judge("monotonic", "values only rise", _each_key(Monotonic)),
+    "sequential": Judge("sequential", "no subkey without those before", _each_key(SubkeyOrder)),
     **dict.fromkeys(
         ("causal-reverse", "comments"),
-        Judge("precedence", "no write without those before", _each_key(WritePrecedence())),
+        Judge("precedence", "no write without those before", _each_key(WritePrecedence)),
     ),
     "causal": Judge("causal", "causal consistency", _across_keys(CausalConsistency)),
     "causal-convergence": Judge(
@@ -340,7 +376,7 @@ JUDGES: Final[dict[str, Judge]] = {
     "session-versions": Judge(
         "versions", "session guarantees of known versions", _across_keys(SessionVersions)
     ),
-    "kafka": Judge("kafka", "logs that keep their order", _each_key(LogOrder())),
+    "kafka": Judge("kafka", "logs that keep their order", _each_key(LogOrder)),
     "list-append": Judge("txn", "transactions that append to lists", _isolation, True),
     "rw-register": Judge("txn", "transactions over registers", _isolation, True),
 }

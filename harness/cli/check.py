@@ -1,49 +1,80 @@
-"""``reprise check``: a history made elsewhere, held against a model."""
+"""``reprise check``: histories made elsewhere, held against a model. Here are the options; `harness.cli.checking` does it."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-from harness.cli.words import DURATION, LIST, unknown_word
+from harness.cli.words import DURATION, LIST
 from harness.errors import UserMistake
-
-if TYPE_CHECKING:
-    from harness.judges import Judge, Question
 
 __all__ = ["command"]
 
 BUDGET_S: Final = 60.0
-FINDINGS_SHOWN: Final = 5
-NAMES_SHOWN: Final = 4
-_WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
 
 
 @click.command(name="check")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--model", required=True, metavar="M", help="What the history must be; see below.")
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
 @click.option(
-    "--format", "format_name", default="auto", show_default=True, metavar="F",
-    help="jsonl, edn, text, elle-json, porcupine-kv, plume, awdit.",
+    "-m", "--model", required=True, metavar="M", help="What the history must be; see below."
+)
+@click.option(
+    "-f", "--format", "format_name", default="auto", show_default=True, metavar="F",
+    help="jsonl, edn, json, log, text, elle-json, porcupine-kv, porcupine-json, plume, awdit, dbcop, cobra.",
 )  # fmt: skip
 @click.option(
-    "--consistency-models", type=LIST, default=(), metavar="LIST",
+    "-c", "--consistency-models", type=LIST, default=(), metavar="LIST",
     help="What transactions must satisfy (default: strict-serializable).",
+)  # fmt: skip
+@click.option(
+    "-a", "--anomalies", type=LIST, default=(), metavar="LIST",
+    help="Anomalies that transactions must not show either, such as G2-item.",
 )  # fmt: skip
 @click.option("--independent", is_flag=True, help="Values are [key, value]: each key alone.")
 @click.option(
-    "--budget", "budget_s", type=DURATION, default=BUDGET_S, metavar="TIME",
+    "--initial", metavar="EDN", help="What registers hold before they are written (default: nil)."
+)
+@click.option(
+    "-g", "--group-size", type=click.IntRange(1), help="long-fork: registers that a read asks for."
+)
+@click.option("-o", "--total-amount", type=int, help="bank: what all accounts hold together.")
+@click.option(
+    "-n", "--allow-negative-balances", is_flag=True, help="bank: accounts may be overdrawn."
+)
+@click.option(
+    "--budget", "budget_s", type=DURATION, metavar="TIME",
     help="How long a search may take before it says unknown (default: 60s).",
 )  # fmt: skip
 @click.option(
+    "-s", "--cycle-search-timeout", "budget_ms", type=click.IntRange(1), metavar="MS",
+    help="The same in milliseconds, as elle-cli has it.",
+)  # fmt: skip
+@click.option(
+    "-d", "--out", "--directory", "out", type=click.Path(path_type=Path), metavar="DIR",
+    help="Where the report goes: DIR, or DIR/NAME for several files.",
+)  # fmt: skip
+@click.option(
+    "--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True, metavar="DIR",
+    help="Where the report of one file goes without --out: DIR/check-MODEL/TIME.",
+)  # fmt: skip
+@click.option(
+    "-p", "--plot-format", type=click.Choice(["svg"]), default="svg", help="Pictures are SVG."
+)
+@click.option(
     "--json", is_flag=True, help="End standard output with the results as one line of JSON."
 )
-def command(json: bool, **values: Any) -> int:
-    """Judge the history in FILE, made by Reprise, Jepsen, Porcupine, elle-cli, Plume or AWDIT.
+def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
+    """Judge the histories in FILE..., made by Reprise, Jepsen, Knossos, Porcupine, elle-cli, Plume, AWDIT, dbcop or Cobra.
+
+    A FILE may be the folder of a run. Of one file verdict, findings and facts are told and a page is kept; of several, a
+    line of file and verdict each.
 
     Linearizability: register, cas-register, multi-register, kv, append, set, queue, stack, counter, mutex.
     Transactions: list-append, rw-register. Laws of their own (docs/checkers.md): set-full, total-queue, unique-ids,
@@ -51,93 +82,75 @@ def command(json: bool, **values: Any) -> int:
     causal-convergence, causal-memory; session-guarantees, read-your-writes, monotonic-reads, monotonic-writes,
     writes-follow-reads, session-versions.
     """
+    from harness.checkers.checker import merge_valid
+    from harness.cli.checking import check, keep, tell, told
     from harness.cli.exits import exit_for
     from harness.cli.telling import tell_json
 
-    results = _results(values)
-    _tell(results)
+    wish = _wish(values)
+    everything = []
+    for path in files:
+        checked = check(path, wish)
+        everything.append(checked.results)
+        folder = _folder(path, values, several=len(files) > 1)
+        page = keep(checked, folder, shlex.join(["reprise", *sys.argv[1:]])) if folder else None
+        if len(files) > 1:
+            click.echo(told(checked.results))
+            continue
+        tell(checked.results)
+        if page is not None:
+            click.echo(f"  report: {page}")
+    valid = merge_valid([results["valid"] for results in everything])
     if json:
-        tell_json(results)
-    return exit_for(results["valid"])
+        tell_json(everything[0] if len(files) == 1 else {"valid": valid, "files": everything})
+    return exit_for(valid)
 
 
-def _results(values: Mapping[str, Any]) -> dict[str, Any]:
-    began_s = time.perf_counter()
-    question, judge = _question(values)
-    try:
-        verdict = judge.ask(question)
-    except OSError as error:
-        raise _unreadable(question.path, error) from None
-    return {
-        "valid": verdict.valid,
-        "file": str(question.path),
-        "format": question.format_name,
-        "model": values["model"],
-        "words": judge.words,
-        "operations": len(question.columns),
-        "torn": question.torn,
-        "facts": verdict.facts,
-        "evidence": verdict.evidence,
-        "wall_s": round(time.perf_counter() - began_s, 3),
+def _wish(values: dict[str, Any]) -> Any:
+    """What was asked, as data. Raises UserMistake for an initial value that is no EDN, and for two budgets."""
+    from harness.cli.checking import Wish
+
+    if values["budget_s"] and values["budget_ms"]:
+        raise UserMistake("--budget and --cycle-search-timeout are the same: give one of them")
+    budget_s = values["budget_s"] or (values["budget_ms"] or BUDGET_S * 1000) / 1000
+    settings = {
+        "group_size": values["group_size"],
+        "total": values["total_amount"],
+        "negative_balances": values["allow_negative_balances"] or None,
     }
-
-
-def _question(values: Mapping[str, Any]) -> tuple[Question, Judge]:
-    """Check what was asked. Raises UserMistake naming what is allowed."""
-    from harness.formats.catalogue import FORMATS, detect
-    from harness.judges import JUDGES, Question
-
-    path, model, format_name = values["file"], values["model"], values["format_name"]
-    if model not in JUDGES:
-        raise unknown_word("model", model, JUDGES)
-    judge = JUDGES[model]
-    if values["consistency_models"] and not judge.transactions:
-        raise UserMistake(f"the model {model} knows no consistency models; transactions do")
-    if format_name == "auto":
-        try:
-            format_name = detect(path)
-        except OSError as error:
-            raise _unreadable(path, error) from None
-    if format_name not in FORMATS:
-        raise unknown_word("format", format_name, [*FORMATS, "auto"])
-    question = Question(
-        path,
-        format_name=format_name,
-        convention=judge.convention,
-        keyed=values["independent"],
-        budget_s=values["budget_s"],
+    return Wish(
+        model=values["model"],
+        format_name=values["format_name"],
+        independent=values["independent"],
+        budget_s=budget_s,
         consistency_models=values["consistency_models"],
+        anomalies=values["anomalies"],
+        initial=_initial(values["initial"]),
+        settings={name: value for name, value in settings.items() if value is not None},
     )
-    return question, judge
 
 
-def _unreadable(path: Path, error: OSError) -> UserMistake:
-    return UserMistake(f"cannot read {path}: {error.strerror or error}")
+def _initial(text: str | None) -> Any:
+    if text is None:
+        return None
+    from harness.formats.edn import EdnDamaged, read_form
+
+    try:
+        value, end = read_form(text)
+    except EdnDamaged as error:
+        raise UserMistake(f"--initial {text!r} is no value: {error}") from None
+    if text[end:].strip():
+        raise UserMistake(f"--initial {text!r} is more than one value")
+    return value
 
 
-def _tell(results: Mapping[str, Any]) -> None:
-    """Print verdict, time, facts and the first findings."""
-    how = f"{results['operations']:,} operations ({results['format']}) in {results['wall_s']:.2f} s"
-    lines = [f"{_WORDS[results['valid']]}  {results['file']}: {results['words']}, {how}"]
-    lines += [f"  {_told(fact, value)}" for fact, value in results["facts"].items()]
-    if results["torn"]:
-        lines.append(f"  dropped: an unfinished last line, {results['torn'][:40]!r}")
-    evidence = results["evidence"]
-    for finding in evidence[:FINDINGS_SHOWN]:
-        first, *more = finding["what"].split("\n")
-        lines += [f"  ! {first}", *(f"    {line}" for line in more)]
-    if len(evidence) > FINDINGS_SHOWN:
-        lines.append(f"  ! showing {FINDINGS_SHOWN} of {len(evidence)} findings; --json has all")
-    click.echo("\n".join(lines))
-
-
-def _told(fact: str, value: Any) -> str:
-    words = fact.replace("_", " ")
-    if isinstance(value, Mapping):
-        return f"{words}: {', '.join(f'{count} {name}' for name, count in value.items()) or 'none'}"
-    if isinstance(value, list):
-        shown = [str(name) for name in value[:NAMES_SHOWN]]
-        if len(value) > NAMES_SHOWN:
-            shown.append(f"and {len(value) - NAMES_SHOWN} more")
-        return f"{words}: {', '.join(shown) or 'none'}"
-    return f"{value:>8,}  {words}" if type(value) is int else f"{words}: {value}"
+def _folder(path: Path, values: dict[str, Any], *, several: bool) -> Path | None:
+    """Where the page of a file goes; None where several were given and no folder for them."""
+    out: Path | None = values["out"]
+    if several:
+        return out / path.name if out else None
+    if out:
+        return out
+    started = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    store: Path = values["store"]
+    return store / f"check-{values['model']}" / f"{started}Z"

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "replay": "Run a recorded run again and say whether it is byte-identical.",
     "check": "Judge a history made elsewhere.",
     "convert": "Write a history in the format of another tool.",
+    "convert": "Write a history in the format of another tool.",
     "nightly": "Carry out a list of searches and runs, each with a time budget.",
     "report": "Render the page of a run, or the index of a store.",
     "image": "Build the image that containers of nodes are made of.",
