@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from cluster.bugs import early_bugs, kv_bugs, raft_bugs, registry_bugs
 from cluster.bugs.bug import Bug
+from cluster.bugs.pending import PENDING
 from cluster.machine.parts import Parts
 
-__all__ = ["CATALOGUE", "UnknownBug", "get", "parts_with"]
+__all__ = ["CATALOGUE", "PENDING", "UnknownBug", "get", "parts_with"]
 
 _ALL: tuple[Bug, ...] = (
     *registry_bugs.BUGS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.bugs.bug import Bug
+from cluster.bugs.bug import Way, bug_of
 from cluster.machine.entries import (
     OPCODE_KV,
     body_of,
@@ -143,14 +143,14 @@ class LostUpdate(_Remembering):
 
 
 class ListWhenAsked(_Remembering):
-    """K-9: an append writes the whole list as the leader held it, so one of two at once is lost (read, modify, write)."""
+    """K-9: an append writes the whole list as the leader held it, so one of two at once is lost (read, modify, write without a lock; no public case known)."""
 
     def _decide(self, steps: Sequence[MicroOperation]) -> tuple[KvResponse, Changes]:
         return self._now(steps)[0], self._then(steps)[1]
 
 
 class HeadWhenAsked(_Remembering):
-    """K-13: who dequeues is given the head that the leader saw when it was asked, whatever is removed in the end."""
+    """K-13: who dequeues is given the head that the leader saw when it was asked, whatever is removed in the end (no public case known)."""
 
     def _decide(self, steps: Sequence[MicroOperation]) -> tuple[KvResponse, Changes]:
         if any(one.op == "take" for one in steps):
@@ -158,20 +158,45 @@ class HeadWhenAsked(_Remembering):
         return self._now(steps)
 
 
-_SHOWS: dict[type[StateMachine], tuple[str, str]] = {
-    ComparedWhenAsked: ("K-2", "cas-register, bank or lock; two that compare at once"),
-    WriteSkew: ("K-3", "wr or append; two at once that each write what the other reads"),
-    LostUpdate: ("K-4", "wr or append; two at once that read and write one key"),
-    ListWhenAsked: ("K-9", "set or append; two appends at once"),
-    HeadWhenAsked: ("K-13", "queue; two dequeues at once"),
-}
-
-BUGS = tuple(
-    Bug(
-        id=bug_id,
-        title=(part.__doc__ or "").split(": ", 1)[1].split(" (")[0].rstrip("."),
-        shows=shows,
-        parts={"machine": part, "replica": Stamping},
-    )
-    for part, (bug_id, shows) in _SHOWS.items()
+BUGS = (
+    bug_of(
+        ComparedWhenAsked,
+        shows="two that compare at once",
+        caught_by=("linearizable", "bank", "fenced-lock"),
+        way=Way(workload="cas-register"),
+        machine=ComparedWhenAsked,
+        replica=Stamping,
+    ),
+    bug_of(
+        WriteSkew,
+        shows="two at once that each write what the other reads",
+        caught_by=("isolation",),
+        way=Way(workload="wr"),
+        machine=WriteSkew,
+        replica=Stamping,
+    ),
+    bug_of(
+        LostUpdate,
+        shows="two at once that read and write one key",
+        caught_by=("isolation",),
+        way=Way(workload="wr"),
+        machine=LostUpdate,
+        replica=Stamping,
+    ),
+    bug_of(
+        ListWhenAsked,
+        shows="two appends at once",
+        caught_by=("set", "isolation"),
+        way=Way(workload="set"),
+        machine=ListWhenAsked,
+        replica=Stamping,
+    ),
+    bug_of(
+        HeadWhenAsked,
+        shows="two dequeues at once",
+        caught_by=("linearizable", "total-queue"),
+        way=Way(workload="queue"),
+        machine=HeadWhenAsked,
+        replica=Stamping,
+    ),
 )

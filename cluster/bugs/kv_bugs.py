@@ -1,7 +1,7 @@
 """Seeded bugs of the key-value store, its sessions and its transactions: each a small override of one decision.
 
 Everything here is wrong on purpose, in a way that stores of this kind have been wrong; each docstring names the mistake, and where
-one is known a place where it was made. `BUGS` says which workload meets it. Bugs that decide too early, when a leader takes a
+one is known a place where it was made. `BUGS` says how each is met. Bugs that decide too early, when a leader takes a
 request instead of when the entry is applied, have a file of their own (`early_bugs`).
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.bugs.bug import Bug
+from cluster.bugs.bug import Way, bug_of
 from cluster.machine.kv_requests import KvRequest, KvResponse, micro_operations
 from cluster.machine.machine import MachineConfig, StateMachine
 from cluster.machine.transactions import transact
@@ -88,7 +88,7 @@ class OneSession(StateMachine):
 
 
 class AnswersForgotten(StateMachine):
-    """K-12: a retry is told that its request was done, and nothing of what it read."""
+    """K-12: a retry is told that its request was done, and nothing of what it read (against Raft thesis 6.3: the session keeps the response)."""
 
     def _execute(self, request: KvRequest, stamp: int) -> KvResponse:
         answered = self._sessions.answered(request)
@@ -98,7 +98,7 @@ class AnswersForgotten(StateMachine):
 
 
 class FirstComparisonOnly(StateMachine):
-    """K-10: only the first comparison of a transaction is made, so a token can be granted twice."""
+    """K-10: only the first comparison of a transaction is made, so a token can be granted twice (no public case known)."""
 
     def _perform(self, request: KvRequest) -> KvResponse:
         kept, compared = [], 0
@@ -135,23 +135,65 @@ def _steps(request: KvRequest) -> Any:
     return micro_operations(request.value) if request.op == "txn" else ()
 
 
-_PARTS: dict[type, tuple[str, str, str]] = {
-    StaleReads: ("K-1", "replica", "register or append; a node that lags, or a leader cut off"),
-    KeysOneByOne: ("K-5", "replica", "long-fork; reads at a node that lags"),
-    AppendsAgain: ("K-6", "machine", "append with insists; a leader that dies before it answers"),
-    TornTransactions: ("K-7", "machine", "bank; a crash at eng.after_apply_before_set_applied"),
-    OneSession: ("K-8", "machine", "counter with insists; a leader that dies before it answers"),
-    FirstComparisonOnly: ("K-10", "machine", "lock or bank; two that compare at once"),
-    TokenIgnored: ("K-11", "replica", "session; reads at a node that lags"),
-    AnswersForgotten: ("K-12", "machine", "queue; a leader that dies before it answers"),
-}
-
-BUGS = tuple(
-    Bug(
-        id=bug_id,
-        title=(part.__doc__ or "").split(": ", 1)[1].split(" (")[0].rstrip("."),
-        shows=shows,
-        parts={name: part},
-    )
-    for part, (bug_id, name, shows) in _PARTS.items()
+BUGS = (
+    bug_of(
+        StaleReads,
+        shows="a node that lags, or a leader cut off",
+        caught_by=("linearizable", "isolation"),
+        way=Way(workload="register"),
+        replica=StaleReads,
+    ),
+    bug_of(
+        KeysOneByOne,
+        shows="reads at a node that lags",
+        caught_by=("long-fork",),
+        way=Way(workload="long-fork", rate=60.0),
+        replica=KeysOneByOne,
+    ),
+    bug_of(
+        AppendsAgain,
+        shows="retries; a leader that dies before it answers",
+        caught_by=("isolation",),
+        way=Way(workload="append", options={"insists": True}),
+        machine=AppendsAgain,
+    ),
+    bug_of(
+        TornTransactions,
+        shows="a crash at eng.after_apply_before_set_applied",
+        caught_by=("bank", "agreement"),
+        way=Way(
+            workload="bank",
+            nemesis=("crash-replay",),
+            options={"interval_s": 0.2, "read_percent": 30},
+        ),
+        machine=TornTransactions,
+    ),
+    bug_of(
+        OneSession,
+        shows="retries; a leader that dies before it answers",
+        caught_by=("counter",),
+        way=Way(workload="counter", options={"insists": True}),
+        machine=OneSession,
+    ),
+    bug_of(
+        FirstComparisonOnly,
+        shows="two that compare at once",
+        caught_by=("bank", "fenced-lock"),
+        way=Way(workload="bank"),
+        machine=FirstComparisonOnly,
+    ),
+    bug_of(
+        TokenIgnored,
+        shows="reads at a node that lags",
+        caught_by=("session",),
+        way=Way(workload="session"),
+        replica=TokenIgnored,
+    ),
+    bug_of(
+        AnswersForgotten,
+        shows="a leader that dies before it answers",
+        caught_by=("total-queue",),
+        way=Way(workload="queue"),
+        machine=AnswersForgotten,
+    ),
 )

@@ -7,7 +7,7 @@ leave a rule of the paper out. `BUGS` says what a run needs to meet each one.
 
 from __future__ import annotations
 
-from cluster.bugs.bug import Bug
+from cluster.bugs.bug import Way, bug_of
 from cluster.raft.core import Raft
 from cluster.raft.messages import (
     Append,
@@ -90,23 +90,61 @@ class ReadBeforeFirstCommit(Raft):
         return True
 
 
-_TITLES: dict[type[Raft], tuple[str, str]] = {
-    AppendBeforeSync: ("R-A4", "power losses of a majority right after acknowledgements"),
-    VotesForAnyLog: ("R-P1", "an election after entries that some nodes missed"),
-    PreviousNotChecked: ("R-P3", "a follower whose log differs from its leader's"),
-    LateAppendTruncates: ("R-P4", "appends that overtake each other"),
-    CommitOnOneAcknowledgement: ("R-P5", "the loss of the two nodes that hold an entry"),
-    VotesTwice: ("R-P2", "two candidates in one term"),
-    LateVotesCount: ("R-D9", "late votes of an election that was given up"),
-    ReadBeforeFirstCommit: ("R-D14", "a read right after a change of leader"),
-}
-
-BUGS = tuple(
-    Bug(
-        id=bug_id,
-        title=(part.__doc__ or "").split(": ", 1)[1].rstrip("."),
-        shows=shows,
-        parts={"raft": part},
-    )
-    for part, (bug_id, shows) in _TITLES.items()
+BUGS = (
+    bug_of(
+        AppendBeforeSync,
+        shows="power losses of a majority right after acknowledgements",
+        caught_by=("raft", "durability", "set"),
+        way=Way(workload="set", seeds=80),
+        raft=AppendBeforeSync,
+    ),
+    bug_of(
+        VotesForAnyLog,
+        shows="an election after entries that some nodes missed",
+        caught_by=("raft", "set"),
+        way=Way(workload="set", seeds=80),
+        raft=VotesForAnyLog,
+    ),
+    bug_of(
+        PreviousNotChecked,
+        shows="a follower whose log differs from its leader's",
+        caught_by=("raft", "errors", "set"),
+        way=Way(workload="set", seeds=80),
+        raft=PreviousNotChecked,
+    ),
+    bug_of(
+        LateAppendTruncates,
+        shows="appends that overtake each other",
+        caught_by=("raft", "errors"),
+        way=Way(workload="set", seeds=80),
+        raft=LateAppendTruncates,
+    ),
+    bug_of(
+        CommitOnOneAcknowledgement,
+        shows="the loss of the two nodes that hold an entry",
+        caught_by=("raft",),
+        way=Way(workload="set", seeds=80),
+        raft=CommitOnOneAcknowledgement,
+    ),
+    bug_of(
+        VotesTwice,
+        shows="two candidates in one term",
+        caught_by=("raft", "errors"),
+        way=Way(workload="set", seeds=80),
+        raft=VotesTwice,
+    ),
+    bug_of(
+        LateVotesCount,
+        shows="late votes of an election that was given up",
+        caught_by=("raft", "errors"),
+        way=Way(workload="set", seeds=80),
+        raft=LateVotesCount,
+    ),
+    bug_of(
+        ReadBeforeFirstCommit,
+        shows="a read right after a change of leader",
+        caught_by=("linearizable",),
+        way=Way(workload="register", seeds=80),
+        raft=ReadBeforeFirstCommit,
+    ),
 )

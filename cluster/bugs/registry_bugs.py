@@ -6,7 +6,7 @@ harness must convict it. `BUGS` says under which replay mode and guard each one 
 
 from __future__ import annotations
 
-from cluster.bugs.bug import Bug
+from cluster.bugs.bug import Bug, Way
 from cluster.encryption.applier import Decision, EncryptionApplier
 from cluster.encryption.identity import node16
 from cluster.encryption.payloads import Bootstrap, Registration, Rotation
@@ -109,58 +109,90 @@ def _checked(store: StateStore | None, probe: Probe, path: str) -> StateStore:
     return store
 
 
+_SOURCE = "design of the public writer registry that this one models"
+
+_REGISTERING = Way(workload="registry", rate=20.0, time_limit_s=15.0)
+
 BUGS = (
     Bug(
         id="B-S1",
         title="an equal epoch halts",
+        source=_SOURCE,
+        caught_by=("registry",),
+        way=_REGISTERING,
+        replay="data or snapshot",
         shows="durability data or snapshot; a registration replayed with no data entry behind it",
         parts={"applier": EqualEpochHalts},
     ),
     Bug(
         id="B-S1b",
         title="a rollback is accepted and overwrites the row",
+        source=_SOURCE,
+        caught_by=("registry",),
+        way=_REGISTERING,
         shows="any durability and guard; a new entry with a smaller epoch",
         parts={"applier": SmallerEpochOverwrites},
     ),
     Bug(
         id="B-S1c",
         title="an equal epoch writes the row",
+        source=_SOURCE,
+        caught_by=("registry",),
+        way=_REGISTERING,
         shows="any guard; an equal epoch, replayed or registered twice",
         parts={"applier": EqualEpochWrites},
     ),
     Bug(
         id="B-S2",
         title="the registry accepts an unsupported store",
-        shows="a node started with a memory store",
+        source=_SOURCE,
+        caught_by=(),
+        way=None,
+        shows="a node started with a memory store: tests/unit/machine/test_registry_bugs.py, no scenario chooses a store",
         parts={"registry": _any_store_accepted},
     ),
     Bug(
         id="B-S6",
         title="an error at the end of a read is ignored",
+        source=_SOURCE,
+        caught_by=("registry",),
+        way=_REGISTERING,
         shows="reg.close_error armed",
         parts={"registry": _close_error_ignored},
     ),
     Bug(
         id="B-S7",
         title="the epoch is tested before the identity",
+        source=_SOURCE,
+        caught_by=("registry",),
+        way=_REGISTERING,
         shows="two node ids that share 16 bits, the second with an equal epoch",
         parts={"applier": EpochBeforeIdentity},
     ),
     Bug(
         id="B-S8",
         title="bootstrap and rotation without a key are skipped",
+        source=_SOURCE,
+        caught_by=("registry",),
+        way=_REGISTERING,
         shows="a raw bootstrap or rotation entry",
         parts={"applier": MissingKekSkips},
     ),
     Bug(
         id="B-S10",
         title="the row is not synced",
+        source=_SOURCE,
+        caught_by=("durability",),
+        way=_REGISTERING,
         shows="the claim D1 in the ledger; in data only through it, since replay writes the row again",
         parts={"registry": _unsynced_row},
     ),
     Bug(
         id="B-S11",
         title="rows of different data keys are mixed",
+        source=_SOURCE,
+        caught_by=("registry",),
+        way=_REGISTERING,
         shows="one node registered under two data keys",
         parts={"applier": KeyWithoutDek},
     ),

@@ -28,7 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "search": "Look for a failing seed among many, in simulation.",
     "replay": "Run a recorded run again and say whether it is byte-identical.",
     "check": "Judge a history made elsewhere.",
-    "convert": "Write a history in the format of another tool.",
+    "bugs": "List the seeded bugs, or count how many of them are found.",
     "convert": "Write a history in the format of another tool.",
     "nightly": "Carry out a list of searches and runs, each with a time budget.",
     "report": "Render the page of a run, or the index of a store.",
