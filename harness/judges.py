@@ -36,7 +36,12 @@ from harness.checkers.set_full import SetFull
 from harness.checkers.subkey_order import SubkeyOrder
 from harness.checkers.total_queue import TotalQueue
 from harness.checkers.transactions.judge import judge as judge_transactions
-from harness.checkers.transactions.lattice import DEFAULT_MODEL, forbidden_by
+from harness.checkers.transactions.lattice import (
+    DEFAULT_MODEL,
+    MODELS,
+    canonical,
+    forbidden_by,
+)
 from harness.checkers.transactions.transactions import load as load_transactions
 from harness.checkers.transactions.version_search import EDGES_MAX
 from harness.checkers.unique_ids import UniqueIds
@@ -68,7 +73,7 @@ BUDGET_S: Final = 60.0
 """How long a search may take where nothing is said."""
 
 UNTIMED_MODEL: Final = "serializable"
-"""What is claimed where nothing is said and the format has no times."""
+"""What is claimed where nothing is said and the format has no times; see `_in_sessions`."""
 
 
 class Question:
@@ -275,6 +280,8 @@ def _isolation(question: Question) -> Verdict:
     """Transactions, held against the named consistency models."""
     default = DEFAULT_MODEL if question.format.timed else UNTIMED_MODEL
     models = question.consistency_models or (default,)
+    if not question.format.timed:
+        models = tuple(map(_in_sessions, models))
     forbidden = forbidden_by(models)
     if not question.format.timed and any(name.endswith("-realtime") for name in forbidden):
         raise UserMistake(
@@ -296,6 +303,12 @@ def _isolation(question: Question) -> Verdict:
     if seen.isdisjoint(question.anomalies):
         return verdict
     return msgspec.structs.replace(verdict, valid=False)
+
+
+def _in_sessions(model: str) -> str:
+    """What `model` is called where the order inside each session counts, as in Plume, AWDIT, dbcop and PolySI."""
+    stronger = f"strong-session-{canonical(model)}"
+    return stronger if stronger in MODELS else model
 
 
 def _can_be_seen(anomaly: str, forbidden: frozenset[str]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 
 from harness.cli.words import DURATION, LIST
 from harness.errors import UserMistake
@@ -85,7 +86,7 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     from harness.checkers.checker import merge_valid
     from harness.cli.checking import check, keep, tell, told
     from harness.cli.exits import exit_for
-    from harness.cli.telling import tell_json
+    from harness.values import plain
 
     wish = _wish(values)
     everything = []
@@ -102,7 +103,8 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
             click.echo(f"  report: {page}")
     valid = merge_valid([results["valid"] for results in everything])
     if json:
-        tell_json(everything[0] if len(files) == 1 else {"valid": valid, "files": everything})
+        found = everything[0] if len(files) == 1 else {"valid": valid, "files": everything}
+        click.echo(msgspec.json.encode(found, enc_hook=plain).decode())
     return exit_for(valid)
 
 

@@ -156,6 +156,7 @@ def _fact(fact: str, value: Any) -> str:
 
 def keep(checked: Checked, folder: Path, command: str) -> Path:
     """Write ``report.html``, ``results.json`` and a picture for each cycle into `folder`; returns the page."""
+    from harness.values import plain
     from reports.check_page import FINDINGS_MAX, render_check
     from reports.drawings import cycle
 
@@ -165,7 +166,7 @@ def keep(checked: Checked, folder: Path, command: str) -> Path:
     shown = [_shown(found, checked.columns) for found in evidence]
     page = folder / "report.html"
     page.write_text(render_check(results, shown, command), encoding="utf-8")
-    encoded = msgspec.json.encode(results, enc_hook=str)
+    encoded = msgspec.json.encode(results, enc_hook=plain)
     (folder / "results.json").write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")
     counts: dict[str, int] = {}
     for found in evidence:
