@@ -57,6 +57,7 @@ EDGES = {
     "cluster/worlds/host/power_disk/volume.py": "real files, and the numbers of errors and flags in os",
     "cluster/worlds/local/": "real processes, ports and time",
     "cluster/worlds/real/": "what worlds of real processes share: real time, signals, lines",
+    "cluster/worlds/ssh/": "connections, and the process that keeps a node on its host",
     "cluster/worlds/tape.py": "random.Random, seeded: the one source of all draws",
     "harness/campaign/": "runs many seeds, in many processes, and says how long they took",
     "harness/cli/": "the command line",

@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.real.world import RealWorld
+from cluster.worlds.ssh.places import Reach
 from cluster.worlds.tape import Tape
 from harness.campaign.outcome import Finished, conclude, final_state
 from harness.campaign.places import make_world
@@ -21,7 +22,7 @@ from harness.store import RunFolder
 __all__ = ["execute"]
 
 
-def execute(scenario: Scenario, folder: RunFolder) -> Finished:
+def execute(scenario: Scenario, folder: RunFolder, reach: Reach | None = None) -> Finished:
     """Run `scenario` in a world of real nodes whose files lie in `folder`; the history is written while the run goes on.
 
     Raises RunFailed when the cluster does not come up, with the tail of a node's log.
@@ -33,10 +34,11 @@ def execute(scenario: Scenario, folder: RunFolder) -> Finished:
     with folder.open_history() as file:
         journal = Journal(file, time.monotonic_ns)
         try:
-            world = make_world(plan, folder.path)
+            world = make_world(plan, folder.path, reach)
             world.run(_main(plan, world, journal, tape, state))
         except WorldFailed as failure:
             raise RunFailed(str(failure)) from failure
+    journal.facts |= world.facts()
     return conclude(
         plan=plan,
         journal=journal,

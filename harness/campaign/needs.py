@@ -32,10 +32,14 @@ CAPABILITIES: dict[str, frozenset[str]] = {
         "link-faults",
         "realtime",
     },
+    "ssh": _PROCESSES | {"clock-rate", "cut-clients", "file-faults", "limit-files", "realtime"},
 }
-"""World -> what it can do, known without starting it; each world states the same of itself once it is up."""
+"""World -> what it can do, known without starting it; each world states the same of itself once it is up.
 
-_MOUNTED = ("sim", "local", "docker")
+What hosts lack of it is found when they are reached (`harness.campaign.places`).
+"""
+
+_MOUNTED = ("sim", "local", "docker", "ssh")
 
 
 class WorldCannot(UserMistake):
@@ -59,12 +63,12 @@ def check_needs(scenario: Scenario) -> None:
 
 
 def _check_mounted(world: str) -> None:
-    """Raise UserMistake where there are no mounted disks. A simulated disk does all that they do, and needs nothing."""
+    """Raise UserMistake where there are no mounted disks. A simulated disk does all that they do, and needs nothing; what other hosts lack is found there."""
     if world not in _MOUNTED:
         raise WorldCannot(
             f"option disk: the world {world!r} has no mounted disks; worlds that have: {', '.join(_MOUNTED)}"
         )
-    if world != "sim":
+    if world in ("local", "docker"):
         try:
             require_fuse()
         except WorldMissing as missing:

@@ -6,7 +6,7 @@ What a machine lacks is found before a run begins, and is its user's to mend; `d
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,17 @@ from cluster.worlds.docker.world import DockerOptions, DockerWorld
 from cluster.worlds.errors import WorldFailed, WorldMissing
 from cluster.worlds.local.world import LocalOptions, LocalWorld
 from cluster.worlds.real.world import RealWorld
-from harness.campaign.plan import Plan
+from cluster.worlds.ssh.crew import examine, why_no_kernel_cuts
+from cluster.worlds.ssh.places import Reach
+from cluster.worlds.ssh.world import SshOptions, SshWorld
+from cluster.worlds.tape import Tape
+from harness.campaign.plan import Plan, make_plan
 from harness.errors import RunFailed, UserMistake
+from harness.scenario import Scenario
 
-__all__ = ["PLACES", "Say", "make_world", "prepare", "prepared_image"]
+__all__ = ["PLACES", "PORT_MAX", "Say", "make_world", "prepare", "prepared_image", "reach_of"]
+
+PORT_MAX = 65535
 
 Say = Callable[[str], None]
 """Told what is being done when it takes long."""
@@ -30,14 +37,34 @@ Say = Callable[[str], None]
 class _Place(msgspec.Struct, frozen=True):
     nodes_are: str
     """What a node is there, in the plural."""
-    prepare: Callable[[Say], object]
-    make: Callable[[Plan, Path, dict[str, Any]], RealWorld]
+    prepare: Callable[[Scenario, Reach, Say], object]
+    make: Callable[[Plan, Path, Reach, dict[str, Any]], RealWorld]
 
 
-def prepare(world: str, say: Say) -> None:
-    """See that `world` can run here, building what it needs. Raises UserMistake with the remedy, and RunFailed."""
+def reach_of(environment: Mapping[str, str]) -> Reach:
+    """Return how hosts are reached where no option says it: REPRISE_HOSTS, REPRISE_SSH_KEY, REPRISE_KNOWN_HOSTS, REPRISE_NODE_PORT.
+
+    Raises UserMistake.
+    """
+    port = environment.get("REPRISE_NODE_PORT", "0")
+    if not port.isdecimal() or int(port) > PORT_MAX:
+        raise UserMistake(f"REPRISE_NODE_PORT: {port!r} is no port")
+    return Reach(
+        hosts=tuple(filter(None, environment.get("REPRISE_HOSTS", "").split(","))),
+        key=environment.get("REPRISE_SSH_KEY", ""),
+        known_hosts=environment.get("REPRISE_KNOWN_HOSTS", ""),
+        node_port=int(port),
+    )
+
+
+def prepare(scenario: Scenario, say: Say, reach: Reach | None = None) -> None:
+    """See that the world of `scenario` can run, building what it needs. Raises UserMistake with the remedy, and RunFailed.
+
+    `reach` says how hosts are reached, None: as the environment says.
+    """
+    world = scenario.world
     try:
-        PLACES[world].prepare(say)
+        PLACES[world].prepare(scenario, reach or reach_of(os.environ), say)
     except WorldMissing as missing:
         remedy = f"; try: {missing.remedy}" if missing.remedy else ""
         raise UserMistake(f"the world {world} cannot run here: {missing}{remedy}") from None
@@ -45,8 +72,8 @@ def prepare(world: str, say: Say) -> None:
         raise RunFailed(str(failure)) from failure
 
 
-def make_world(plan: Plan, directory: Path) -> RealWorld:
-    """Return a world for `plan` whose files lie in `directory`; nothing is started. Raises WorldFailed."""
+def make_world(plan: Plan, directory: Path, reach: Reach | None = None) -> RealWorld:
+    """Return a world for `plan` whose files lie in `directory`; nothing is started. Raises WorldFailed. `reach`: see `prepare`."""
     scenario = plan.scenario
     bug = ("cluster.bugs.catalogue", "parts_with", scenario.bug)
     surroundings: dict[str, Any] = {
@@ -55,7 +82,8 @@ def make_world(plan: Plan, directory: Path) -> RealWorld:
     }
     if scenario.bug:
         surroundings["parts"] = bug
-    return PLACES[scenario.world].make(plan, directory, surroundings)
+    reach = reach or reach_of(os.environ)
+    return PLACES[scenario.world].make(plan, directory, reach, surroundings)
 
 
 def prepared_image(say: Say) -> str:
@@ -68,12 +96,12 @@ def prepared_image(say: Say) -> str:
         client.close()
 
 
-def _local(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWorld:
+def _local(plan: Plan, directory: Path, _reach: Reach, surroundings: dict[str, Any]) -> RealWorld:
     options = LocalOptions(**surroundings)
     return LocalWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)
 
 
-def _docker(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWorld:
+def _docker(plan: Plan, directory: Path, _reach: Reach, surroundings: dict[str, Any]) -> RealWorld:
     options = DockerOptions(
         image=prepared_image(_nobody),
         seed=plan.scenario.seed,
@@ -82,11 +110,44 @@ def _docker(plan: Plan, directory: Path, surroundings: dict[str, Any]) -> RealWo
     return DockerWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)
 
 
+def _ssh(plan: Plan, directory: Path, reach: Reach, surroundings: dict[str, Any]) -> RealWorld:
+    options = SshOptions(reach=reach, **surroundings)
+    return SshWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)
+
+
+def _prepare_hosts(scenario: Scenario, reach: Reach, say: Say) -> None:
+    """Reach every host, bring it the program, and see that it can do what this scenario needs."""
+    plan = make_plan(scenario, Tape(scenario.seed))
+    nodes = plan.test.nodes
+    if not reach.hosts:
+        raise UserMistake("the world ssh needs hosts: --hosts user@host:port,... or REPRISE_HOSTS")
+    if len(reach.hosts) < len(nodes):
+        raise UserMistake(
+            f"{len(nodes)} nodes need as many hosts, and --hosts names {len(reach.hosts)}; try: --nodes"
+        )
+    say(f"reaching {len(nodes)} hosts")
+    found = dict(zip(nodes, examine(reach, len(nodes)), strict=True))
+    if "cut-clients" in plan.needs:
+        why_not = why_no_kernel_cuts(found)
+        if why_not:
+            raise WorldMissing(f"clients cannot be cut off: {why_not}")
+    wanted = {"realtime"} & plan.needs
+    if scenario.options.get("disk") == "mounted":
+        wanted |= {"disk"}
+    for node, host in found.items():
+        for word in sorted(wanted & set(host.missing)):
+            reason, remedy = host.missing[word]
+            raise WorldMissing(f"on the host of {node}, {reason}", remedy)
+
+
 def _nobody(_line: str) -> None:
     """Long work was told of, and done, by `prepare`."""
 
 
 PLACES: dict[str, _Place] = {
-    "local": _Place("real processes", prepare=lambda _say: None, make=_local),
-    "docker": _Place("containers", prepare=prepared_image, make=_docker),
+    "local": _Place("real processes", prepare=lambda *_given: None, make=_local),
+    "docker": _Place(
+        "containers", prepare=lambda _scenario, _reach, say: prepared_image(say), make=_docker
+    ),
+    "ssh": _Place("hosts", prepare=_prepare_hosts, make=_ssh),
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from cluster.worlds.ssh.places import Reach
 from harness.campaign.execute import execute
 from harness.campaign.outcome import Finished, keep
 from harness.campaign.search import NOTHING_YET, Memory, Search, amount_of, search
@@ -31,10 +32,12 @@ def run_seed(scenario: Scenario, store: Store, start_time: str) -> dict[str, Any
     return _kept(finished, store.create(scenario.name or scenario.workload, start_time))
 
 
-def run_real(scenario: Scenario, store: Store, start_time: str) -> dict[str, Any]:
+def run_real(
+    scenario: Scenario, store: Store, start_time: str, reach: Reach | None = None
+) -> dict[str, Any]:
     """Run on real nodes and keep it; the machine was prepared (`places.prepare`). Raises RunFailed."""
     folder = store.create(scenario.name or scenario.workload, start_time)
-    return _kept(execute(scenario, folder), folder)
+    return _kept(execute(scenario, folder, reach), folder, reach)
 
 
 def run_seeds(
@@ -111,15 +114,24 @@ def _summary(
     }
 
 
-def command_of(scenario: Scenario, folder: RunFolder) -> str:
-    """Return the command that repeats the run: byte for byte where it can be, else by its scenario file."""
+def command_of(scenario: Scenario, folder: RunFolder, reach: Reach | None = None) -> str:
+    """Return the command that repeats the run: byte for byte where it can be, else by its scenario file, on the same hosts."""
     if scenario.world == "sim":
         return f"./reprise replay {shlex.quote(str(folder.path))}"
-    return f"./reprise run --scenario {shlex.quote(str(folder.scenario))}"
+    words = ["./reprise", "run", "--scenario", str(folder.scenario)]
+    if scenario.world == "ssh" and reach is not None:
+        said = {
+            "--hosts": ",".join(reach.hosts),
+            "--ssh-key": reach.key,
+            "--known-hosts": reach.known_hosts,
+            "--node-port": str(reach.node_port or ""),
+        }
+        words += [word for option, value in said.items() if value for word in (option, value)]
+    return shlex.join(words)
 
 
-def _kept(finished: Finished, folder: RunFolder) -> dict[str, Any]:
-    results = {**finished.results, "command": command_of(finished.scenario, folder)}
+def _kept(finished: Finished, folder: RunFolder, reach: Reach | None = None) -> dict[str, Any]:
+    results = {**finished.results, "command": command_of(finished.scenario, folder, reach)}
     results["started"] = folder.start_time
     keep(msgspec.structs.replace(finished, results=results), folder)
     return {**results, "run": str(folder.path), "report": str(folder.report)}

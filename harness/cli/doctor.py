@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -103,6 +103,41 @@ def _node_image() -> str:
     return tag
 
 
+def _ssh() -> str:
+    from cluster.worlds.errors import WorldFailed, WorldMissing
+    from cluster.worlds.ssh.crew import examine
+    from harness.campaign.places import reach_of
+
+    try:
+        import paramiko
+        import tenacity  # noqa: F401 - that it can be loaded is the finding
+    except ImportError as error:
+        raise _Missing(str(error), "pip install 'reprise-harness[worlds]'") from None
+    reach = reach_of(os.environ)
+    if not reach.hosts:
+        return f"paramiko {paramiko.__version__}; REPRISE_HOSTS=user@host,... examines hosts too"
+    try:
+        found = examine(reach, len(reach.hosts))
+    except WorldMissing as missing:
+        raise _Missing(str(missing), missing.remedy) from None
+    except WorldFailed as failure:
+        raise _Missing(str(failure)) from None
+    return "; ".join(
+        f"{host}: {_able(one.kernel_cuts, one.missing)}"
+        for host, one in zip(reach.hosts, found, strict=True)
+    )
+
+
+def _able(kernel_cuts: bool, missing: Collection[str]) -> str:
+    """What a host can do beside running nodes, in words."""
+    extras = {
+        "cuts by the kernel": kernel_cuts,
+        "mounted disks": "disk" not in missing,
+        "wrong wall clocks": "realtime" not in missing,
+    }
+    return ", ".join(["nodes", *(words for words, able in extras.items() if able)])
+
+
 def _mounted_disks() -> str:
     from cluster.worlds.errors import WorldFailed, WorldMissing
     from cluster.worlds.host.power_disk.power_disk import PowerDisk
@@ -139,22 +174,19 @@ def _browser() -> str:
 
 _WORLDS: Final[dict[str, Callable[[], str]]] = {"sim": _sim, "local": _local}
 """Worlds that need nothing; without them the examination fails."""
-_LATER: Final = ("ssh",)
 _BESIDE: Final[dict[str, Callable[[], str]]] = {
     "docker": _docker,
     "node image": _node_image,
     "mounted disks": _mounted_disks,
     "kernel disks": _kernel_disks,
+    "ssh": _ssh,
     "report tests": _browser,
 }
 
 
 def examine() -> dict[str, dict[str, str]]:
-    """What was found: name -> ``state`` (works, missing, not in this version), ``detail``, ``install``."""
-    found = {name: _tried(check) for name, check in {**_WORLDS, **_BESIDE}.items()}
-    for world in _LATER:
-        found[world] = {"state": "not in this version", "detail": "", "install": ""}
-    return found
+    """What was found: name -> ``state`` (works, missing), ``detail``, ``install``."""
+    return {name: _tried(check) for name, check in {**_WORLDS, **_BESIDE}.items()}
 
 
 def _tried(check: Callable[[], str]) -> dict[str, str]:

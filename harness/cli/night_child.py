@@ -78,7 +78,7 @@ def _carried_out(step: Step, scenario: Scenario, store: Path, folder: Path) -> d
     start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
     runs = Store(store)
     if scenario.world in PLACES:
-        prepare(scenario.world, click.echo)
+        prepare(scenario, click.echo)
         return run_real(scenario, runs, start_time)
     if step.kind == "run":
         return run_seed(scenario, runs, start_time)

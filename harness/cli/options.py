@@ -24,6 +24,7 @@ __all__ = [
     "WORLDS",
     "Request",
     "check_store",
+    "host_options",
     "known",
     "output_options",
     "read_text",
@@ -32,7 +33,7 @@ __all__ = [
     "store_option",
 ]
 
-WORLDS: Final = ("sim", "local", "docker")
+WORLDS: Final = ("sim", "local", "docker", "ssh")
 """Worlds that this version has."""
 
 COMPATS: Final = ("original",)
@@ -57,6 +58,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The `Scenario` of ``--scenario``, or None."""
     concurrency: str | None
     """``7``, or ``2n``: it means something once the number of nodes is known."""
+    reach: Any
+    """The `Reach` of ``--hosts`` and the options beside it."""
     changes: dict[str, Any]
     """Fields of `Scenario` that options set."""
 
@@ -116,6 +119,7 @@ def request_from(values: Mapping[str, Any]) -> Request:
         quiet=values["quiet"],
         file=file,
         concurrency=values["concurrency"],
+        reach=_reach(values),
         changes=_changes(values, file or Scenario(workload="")),
     )
     if request.concurrency is not None:
@@ -123,6 +127,18 @@ def request_from(values: Mapping[str, Any]) -> Request:
     some_workload = workload or min(names.workloads)
     check_names(request.scenario(some_workload, WORLDS[0], 0), names)
     return request
+
+
+def _reach(values: Mapping[str, Any]) -> Any:
+    """How hosts are reached, where the command has options for it."""
+    from cluster.worlds.ssh.places import Reach
+
+    return Reach(
+        hosts=values.get("hosts") or (),
+        key=str(values.get("ssh_key") or ""),
+        known_hosts=str(values.get("known_hosts") or ""),
+        node_port=values.get("node_port") or 0,
+    )
 
 
 def _changes(values: Mapping[str, Any], base: Scenario) -> dict[str, Any]:
@@ -203,6 +219,37 @@ _SCENARIO_OPTIONS: Final = (
     ),
 )
 
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+_HOST_OPTIONS: Final = (
+    click.option(
+        "--hosts",
+        type=LIST,
+        metavar="LIST",
+        envvar="REPRISE_HOSTS",
+        help="Hosts of the world ssh, one for each node: user@host:port. [env: REPRISE_HOSTS]",
+    ),
+    click.option(
+        "--ssh-key",
+        type=_FILE,
+        envvar="REPRISE_SSH_KEY",
+        help="Log in with this key; usually with the agent's and those in ~/.ssh. [env: REPRISE_SSH_KEY]",
+    ),
+    click.option(
+        "--known-hosts",
+        type=_FILE,
+        envvar="REPRISE_KNOWN_HOSTS",
+        help="Believe these host keys; usually ~/.ssh/known_hosts. [env: REPRISE_KNOWN_HOSTS]",
+    ),
+    click.option(
+        "--node-port",
+        type=click.IntRange(1, 65535),
+        envvar="REPRISE_NODE_PORT",
+        metavar="PORT",
+        help="Where nodes listen on their hosts; usually any free port. [env: REPRISE_NODE_PORT]",
+    ),
+)
+
 _OUTPUT_OPTIONS: Final = (
     click.option(
         "--json", is_flag=True, help="End standard output with the results as one line of JSON."
@@ -214,6 +261,11 @@ _OUTPUT_OPTIONS: Final = (
 def scenario_options(command: Command) -> Command:
     """Add the options that describe a scenario."""
     return _with(command, _SCENARIO_OPTIONS)
+
+
+def host_options(command: Command) -> Command:
+    """Add the options that say how the hosts of the world ssh are reached."""
+    return _with(command, _HOST_OPTIONS)
 
 
 def output_options(command: Command) -> Command:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.exits import Exit, exit_for
-from harness.cli.options import Request, output_options, request_from, scenario_options
+from harness.cli.options import (
+    Request,
+    host_options,
+    output_options,
+    request_from,
+    scenario_options,
+)
 from harness.cli.words import LIST
 from harness.cli.workload_list import WorkloadCommand
 
@@ -34,6 +40,7 @@ MAIN_JOB = "registry"
     help="Where: names with commas between; one after the other, and compared at the end.",
 )
 @scenario_options
+@host_options
 @output_options
 def command(**values: Any) -> int:
     """Run WORKLOAD and judge it; without one, the main job: crash-replay on sim, then on real processes.
@@ -57,7 +64,7 @@ def _run(request: Request) -> int:
     scenarios = scenarios_from(request, workload=MAIN_JOB, worlds=worlds)
     for scenario in scenarios:
         if scenario.world in PLACES:
-            prepare(scenario.world, lambda line: click.echo(f"reprise: {line}", err=True))
+            prepare(scenario, lambda line: click.echo(f"reprise: {line}", err=True), request.reach)
     store = Store(request.store)
     start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
     told: list[dict[str, Any]] = []
@@ -100,7 +107,7 @@ def _in_one_world(
         nodes = f"{scenario.nodes} {PLACES[scenario.world].nodes_are}"
         with progress(f"{scenario.workload} on {nodes}", 1, quiet=request.quiet) as bar:
             bar.at(0, f"{scenario.time_limit_s:g} s of load")
-            summary = run_real(scenario, store, start_time)
+            summary = run_real(scenario, store, start_time, request.reach)
             bar.at(1, "judged")
             return summary
     if request.seed is not None:

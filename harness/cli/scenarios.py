@@ -22,6 +22,7 @@ USUAL: Final[dict[str, dict[str, Any]]] = {
     "sim": {"nodes": 5, "concurrency": 5, "rate": 20.0, "time_limit_s": 6.0},
     "local": {"nodes": 3, "concurrency": 5, "rate": 20.0, "time_limit_s": 12.0},
     "docker": {"nodes": 5, "concurrency": 5, "rate": 20.0, "time_limit_s": 12.0},
+    "ssh": {"nodes": 3, "concurrency": 5, "rate": 20.0, "time_limit_s": 12.0},
 }
 """World -> the size of a run there, when nobody says otherwise."""
 
@@ -34,6 +35,7 @@ MAIN_JOB: Final[dict[str, dict[str, Any]]] = {
     "sim": {},
     "local": _REPLAYS,
     "docker": _REPLAYS,
+    "ssh": _REPLAYS,
 }
 """World -> what the main job adds: a single run must itself replay something, many seeds do so together."""
 
@@ -56,6 +58,8 @@ def scenarios_from(
         scenario = request.scenario(name, world, request.seed or 0)
         if request.file is None:
             usual = USUAL[world] if request.workload else {**USUAL[world], **MAIN_JOB[world]}
+            if world == "ssh" and request.reach.hosts:
+                usual = {**usual, "nodes": len(request.reach.hosts)}
             unsaid = {key: value for key, value in usual.items() if key not in request.changes}
             scenario = msgspec.structs.replace(scenario, **unsaid)
         if request.concurrency is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import docker_lab
 import pytest
+import ssh_lab
 
 from cluster.machine.parts import Parts
 from cluster.node.config import NodeConfig
@@ -73,11 +74,18 @@ def _docker(statement: Statement) -> None:
         world.run(_whole(world, statement))
 
 
+def _ssh(statement: Statement) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        world = ssh_lab.world(Path(directory) / "run", config())
+        world.run(_whole(world, statement))
+
+
 @pytest.fixture(
     params=[
         pytest.param(_simulated, id="sim"),
         pytest.param(_local, id="local", marks=[pytest.mark.real, pytest.mark.slow]),
         pytest.param(_docker, id="docker", marks=[pytest.mark.real, pytest.mark.slow]),
+        pytest.param(_ssh, id="ssh", marks=[pytest.mark.real, pytest.mark.slow]),
     ]
 )
 def check(request: pytest.FixtureRequest) -> Check:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,11 +19,12 @@ import msgspec
 
 from cluster.worlds.errors import WorldFailed
 
-__all__ = ["IMAGE", "ImagePython", "make_wheels", "pins"]
+__all__ = ["IMAGE", "ImagePython", "fetch_wheels", "make_wheels", "pins"]
 
 IMAGE = Path(__file__).parents[2] / "image"
 """The folder of the Dockerfile."""
 
+_QUIET = ("--quiet", "--disable-pip-version-check")
 _DEPENDENCIES = ("apsw", "crc32c", "msgspec")
 
 
@@ -40,40 +42,44 @@ class ImagePython(msgspec.Struct, frozen=True):
         return [*tags, f"manylinux2014_{self.machine}"]
 
 
-def pins() -> list[str]:
-    """The dependencies of a node with the versions that are installed here."""
-    return [f"{name}=={version(name)}" for name in _DEPENDENCIES]
+def pins(beside: Sequence[str] = ()) -> list[str]:
+    """The dependencies of a node, and packages `beside`, with the versions that are installed here."""
+    return [f"{name}=={version(name)}" for name in (*_DEPENDENCIES, *beside)]
 
 
 def make_wheels(directory: Path, python: ImagePython) -> None:
     """Put wheels for `python` into the folders ``program`` and ``dependencies`` of `directory`. Raises WorldFailed with pip's words."""
     with tempfile.TemporaryDirectory(prefix="reprise-pip-") as scratch:
-        pip = _pip(Path(scratch))
-        target = ["--quiet", "--disable-pip-version-check"]
         _run(
             [
-                *pip,
+                *_pip(Path(scratch)),
                 "wheel",
-                *target,
+                *_QUIET,
                 "--no-deps",
                 "--wheel-dir",
                 str(directory / "program"),
                 str(IMAGE),
             ]
         )
-        fitting = ["--only-binary=:all:", "--python-version", python.version]
-        for tag in python.platforms():
-            fitting += ["--platform", tag]
+    fetch_wheels(directory / "dependencies", python, pins())
+
+
+def fetch_wheels(directory: Path, python: ImagePython, wanted: Sequence[str]) -> None:
+    """Put wheels of `wanted` (``name==version``) for `python` into `directory`. Raises WorldFailed with pip's words."""
+    fitting = ["--only-binary=:all:", "--python-version", python.version]
+    for tag in python.platforms():
+        fitting += ["--platform", tag]
+    with tempfile.TemporaryDirectory(prefix="reprise-pip-") as scratch:
         _run(
             [
-                *pip,
+                *_pip(Path(scratch)),
                 "download",
-                *target,
+                *_QUIET,
                 "--no-deps",
                 *fitting,
                 "--dest",
-                str(directory / "dependencies"),
-                *pins(),
+                str(directory),
+                *wanted,
             ]
         )
 
@@ -89,4 +95,4 @@ def _pip(scratch: Path) -> list[str]:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise WorldFailed(f"the node image lacks its wheels; pip says: {done.stderr.strip()}")
+        raise WorldFailed(f"no wheels for the nodes; pip says: {done.stderr.strip()}")

@@ -11,18 +11,21 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
+from cluster.node.process_config import Address
+
 __all__ = ["HOST", "HeldPorts"]
 
 HOST = "127.0.0.1"
 
 
 class HeldPorts:
-    """One free port of the loopback interface for each name."""
+    """One port for each name: a free one of the loopback interface, unless said otherwise."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._sockets = {name: _bound() for name in names}
-        self.addresses: dict[str, tuple[str, int]] = {
-            name: (HOST, held.getsockname()[1]) for name, held in self._sockets.items()
+    def __init__(self, names: Sequence[str], listen: Address = (HOST, 0)) -> None:
+        """`listen`: where; port 0 means any free one, another one serves a single name. Raises OSError when it is taken."""
+        self._sockets = {name: _bound(listen) for name in names}
+        self.addresses: dict[str, Address] = {
+            name: (listen[0], held.getsockname()[1]) for name, held in self._sockets.items()
         }
 
     def release(self) -> None:
@@ -31,8 +34,8 @@ class HeldPorts:
             held.close()
 
 
-def _bound() -> socket.socket:
+def _bound(listen: Address) -> socket.socket:
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind((HOST, 0))
+    held.bind(listen)
     return held

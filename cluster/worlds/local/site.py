@@ -11,7 +11,7 @@ import msgspec
 
 from cluster.node.process_config import Address, ProcessConfig
 from cluster.worlds.local.leftovers import ProcessList, end_leftovers, lists_directory
-from cluster.worlds.local.ports import HeldPorts
+from cluster.worlds.local.ports import HOST, HeldPorts
 from cluster.worlds.local.process import NodeProcess
 from cluster.worlds.real.disks import NodeDisk
 from cluster.worlds.real.host import Ended, Host
@@ -23,8 +23,10 @@ __all__ = ["LocalSite"]
 class LocalSite:
     """Implements `Site`: held ports, and a list of processes for the next run should this one be killed."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, listen: Address = (HOST, 0)) -> None:
+        """`listen`: see `HeldPorts`."""
         self._surroundings = surroundings
+        self._listen = listen
         self._ports: HeldPorts | None = None
         self._list: ProcessList | None = None
         self._hosts: dict[str, _LocalHost] = {}
@@ -33,7 +35,7 @@ class LocalSite:
         """See `Site`."""
         lists = lists_directory()
         end_leftovers(lists)
-        self._ports = HeldPorts(tuple(folders))
+        self._ports = HeldPorts(tuple(folders), self._listen)
         self._list = ProcessList(lists, cluster)
         for folder in folders.values():
             (folder / "data").mkdir()

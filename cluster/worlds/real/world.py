@@ -384,6 +384,10 @@ class RealWorld(WallTimeline):
         self._trace.sort(key=lambda event: event.at_ns)
         return self._trace
 
+    def facts(self) -> dict[str, int]:
+        """What the world has to say of itself when it is down, beside the trace: numbers, by name."""
+        return {}
+
     def _line(self, node: str) -> NodeConnection:
         return NodeConnection(node, self._hosts[node].address, self._cluster)
 

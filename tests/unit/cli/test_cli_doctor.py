@@ -10,14 +10,14 @@ from harness.cli import doctor, main
 
 
 def test_worlds_of_this_version_work_here(capsys: pytest.CaptureFixture[str]) -> None:
-    """On a machine that runs the tests, sim and local work; docker may be missing, later worlds are listed as what they are."""
+    """On a machine that runs the tests, sim and local work; docker may be missing; hosts of ssh are reached when they are named."""
     assert main(["doctor", "--json"]) == 0
 
     found = json.loads(capsys.readouterr().out)
     assert [found[world]["state"] for world in ("sim", "local", "ssh")] == [
         "works",
         "works",
-        "not in this version",
+        "works",
     ]
     assert found["docker"]["state"] == "works" or found["docker"]["install"]
 

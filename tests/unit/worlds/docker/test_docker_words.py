@@ -20,6 +20,7 @@ from cluster.worlds.docker.wheels import IMAGE, ImagePython
 from cluster.worlds.errors import WorldMissing
 from harness.campaign import places
 from harness.errors import UserMistake
+from harness.scenario import Scenario
 
 ROUTES = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -101,7 +102,7 @@ def test_a_daemon_that_is_not_there_is_said_with_the_remedy(monkeypatch, tmp_pat
     with pytest.raises(
         UserMistake, match=r"the world docker cannot run here: only root.*; try: sudo"
     ):
-        places.prepare("docker", print)
+        places.prepare(Scenario(workload="registry", world="docker"), print)
 
 
 def test_a_node_that_is_down_refuses_at_once():
