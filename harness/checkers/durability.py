@@ -123,6 +123,8 @@ class _TraceJudgement:
         self._claims: dict[tuple[str, str, bool], None] = {}
         """False claims told: one for each node and durable id, and one more after something struck the node."""
         self._folds = registry_folds(run.trace)
+        self._damaged: dict[str, bool] = {}
+        """Nodes whose files were damaged by hand since they started; what they forgot is told by the judge of raft."""
         self._shrinkings: dict[int, Shrinking] = {}
         """By identity of the `Started` event that told of it."""
         for log in committed_logs(run.trace).values():
@@ -178,8 +180,9 @@ class _TraceJudgement:
         )
 
     def _fault(self, event: Fault) -> None:
-        """Files damaged by hand hold what they hold: no row of before is owed by them any more."""
+        """Files damaged by hand hold what they hold: no row and no entry of before is owed by them any more."""
         if is_file_damage(event):
+            self._damaged[event.node] = True
             for (node, _), image in self._images.items():
                 if node == event.node:
                     image.floor.clear()
@@ -204,8 +207,11 @@ class _TraceJudgement:
         if event.restored:
             image.floor.clear()
         shrinking = self._shrinkings.get(id(event))
-        if shrinking is not None and not self._members(event.group, shrinking.commit).has(
-            shrinking.holders
+        excused = self._damaged.pop(event.node, False)
+        if (
+            shrinking is not None
+            and not excused
+            and not self._members(event.group, shrinking.commit).has(shrinking.holders)
         ):
             held = ", ".join(shrinking.holders) or "nobody"
             what = (
