@@ -1,6 +1,6 @@
 """What worlds may offer besides their contract, the same in each that offers it: rates of clocks, wall clocks, files, clients.
 
-Method: as in test_world_contract, with the worlds that need no root and no containers.
+Method: as in test_world_contract, with the worlds that need no containers of ours, and hosts to practise on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ssh_lab
 
 from cluster.machine.parts import Parts
 from cluster.node.config import NodeConfig
@@ -65,10 +66,17 @@ def in_local(statement: Statement) -> None:
         world.run(whole(world, statement))
 
 
+def in_ssh(statement: Statement) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        world = ssh_lab.world(Path(directory) / "run", CONFIG, wall_clocks=True)
+        world.run(whole(world, statement))
+
+
 @pytest.fixture(
     params=[
         pytest.param(in_sim, id="sim"),
         pytest.param(in_local, id="local", marks=[pytest.mark.real, pytest.mark.slow]),
+        pytest.param(in_ssh, id="ssh", marks=[pytest.mark.real, pytest.mark.slow]),
     ]
 )
 def check(request: pytest.FixtureRequest) -> Callable[[Statement], None]:

@@ -28,12 +28,13 @@ _CLOCK = struct.Struct("=Qqqq")
 
 
 def built_library(cache: Path) -> Path:
-    """Return the library, built into `cache` unless it lies there. Raises WorldMissing without a C compiler."""
+    """Return the library, built into `cache` unless it lies there or beside its source. Raises WorldMissing without a C compiler."""
     source = SOURCE.read_bytes()
     name = blake2b(source + platform.machine().encode(), digest_size=8).hexdigest()
     library = cache / f"reprise-clock-{name}.so"
-    if library.exists():
-        return library
+    for built in (library, SOURCE.with_name(library.name)):
+        if built.exists():
+            return built
     compiler = next(filter(shutil.which, _COMPILERS), None)
     if compiler is None:
         raise WorldMissing(

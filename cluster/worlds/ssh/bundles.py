@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import platform
 import shlex
 import tarfile
 import tempfile
@@ -21,6 +22,8 @@ import msgspec
 import cluster
 from cluster.worlds.docker.wheels import ImagePython, fetch_wheels, pins
 from cluster.worlds.errors import WorldFailed, WorldMissing
+from cluster.worlds.host.clock_library import built_library
+from cluster.worlds.local.leftovers import lists_directory
 from cluster.worlds.ssh.connection import HostConnection
 
 __all__ = ["Bundles", "HostPython", "find_python", "launch_script", "upload"]
@@ -65,7 +68,7 @@ class Bundles(msgspec.Struct, frozen=True):
     @staticmethod
     def make(python: ImagePython) -> Bundles:
         """Return the bundles for `python`; dependencies are fetched when they are needed first. Raises WorldFailed."""
-        return Bundles((_program(), _dependencies(python)))
+        return Bundles((_program(python), _dependencies(python)))
 
 
 def find_python(connection: HostConnection) -> HostPython:
@@ -103,19 +106,34 @@ def upload(connection: HostConnection, python: HostPython, bundles: Bundles) -> 
             raise WorldFailed(f"{connection.place.shown} does not take our program: {last}")
 
 
-def _program() -> tuple[str, bytes]:
+def _program(python: ImagePython) -> tuple[str, bytes]:
     root = Path(cluster.__file__).parent
-    files = sorted(
-        path for path in root.rglob("*") if path.suffix in {".py", ".c"} and path.is_file()
-    )
+    files = {
+        f"cluster/{path.relative_to(root).as_posix()}": path
+        for path in sorted(root.rglob("*"))
+        if path.suffix in {".py", ".c"} and path.is_file()
+    }
+    library = _clock_library(python)
+    if library is not None:
+        files[f"cluster/worlds/host/{library.name}"] = library
     content = io.BytesIO()
     digest = hashlib.sha256()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for path in files:
-            name = f"cluster/{path.relative_to(root).as_posix()}"
+        for name, path in files.items():
             archive.add(path, name, recursive=False)
             digest.update(f"{name}\0".encode() + path.read_bytes())
     return f"program-{digest.hexdigest()[:12]}", content.getvalue()
+
+
+def _clock_library(python: ImagePython) -> Path | None:
+    """The library of wrong wall clocks built here, where it fits there: then hosts need no compiler."""
+    ours = int(platform.libc_ver()[1].partition(".")[2] or 0)
+    if python.machine != platform.machine() or not 0 < ours <= python.glibc:
+        return None
+    try:
+        return built_library(lists_directory() / "libraries")
+    except WorldMissing:
+        return None
 
 
 def _dependencies(python: ImagePython) -> tuple[str, bytes]:
