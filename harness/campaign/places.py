@@ -22,6 +22,7 @@ from cluster.worlds.ssh.crew import examine, why_no_kernel_cuts
 from cluster.worlds.ssh.places import Reach
 from cluster.worlds.ssh.world import SshOptions, SshWorld
 from cluster.worlds.tape import Tape
+from harness.campaign.mending import mend
 from harness.campaign.plan import Plan, make_plan
 from harness.errors import RunFailed, UserMistake
 from harness.scenario import Scenario
@@ -39,6 +40,7 @@ class _Place(msgspec.Struct, frozen=True):
     """What a node is there, in the plural."""
     prepare: Callable[[Scenario, Reach, Say], object]
     make: Callable[[Plan, Path, Reach, dict[str, Any]], RealWorld]
+    makes_containers: bool = False
 
 
 def reach_of(environment: Mapping[str, str]) -> Reach:
@@ -58,13 +60,17 @@ def reach_of(environment: Mapping[str, str]) -> Reach:
 
 
 def prepare(scenario: Scenario, say: Say, reach: Reach | None = None) -> None:
-    """See that the world of `scenario` can run, building what it needs. Raises UserMistake with the remedy, and RunFailed.
+    """See that the world of `scenario` can run: undo what killed runs left here, build what it needs, and say both.
 
+    Raises UserMistake with the remedy, and RunFailed.
     `reach` says how hosts are reached, None: as the environment says.
     """
     world = scenario.world
+    place = PLACES[world]
     try:
-        PLACES[world].prepare(scenario, reach or reach_of(os.environ), say)
+        for line in mend(containers=place.makes_containers):
+            say(line)
+        place.prepare(scenario, reach or reach_of(os.environ), say)
     except WorldMissing as missing:
         remedy = f"; try: {missing.remedy}" if missing.remedy else ""
         raise UserMistake(f"the world {world} cannot run here: {missing}{remedy}") from None
@@ -147,7 +153,10 @@ def _nobody(_line: str) -> None:
 PLACES: dict[str, _Place] = {
     "local": _Place("real processes", prepare=lambda *_given: None, make=_local),
     "docker": _Place(
-        "containers", prepare=lambda _scenario, _reach, say: prepared_image(say), make=_docker
+        "containers",
+        prepare=lambda _scenario, _reach, say: prepared_image(say),
+        make=_docker,
+        makes_containers=True,
     ),
     "ssh": _Place("hosts", prepare=_prepare_hosts, make=_ssh),
 }

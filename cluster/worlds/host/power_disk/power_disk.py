@@ -36,11 +36,13 @@ from cluster.worlds.host.power_disk.messages import (
 )
 from cluster.worlds.local.leftovers import lists_directory, start_ticks
 
-__all__ = ["FILE_SYSTEM", "PowerDisk", "require_fuse", "unmount_stale"]
+__all__ = ["FILE_SYSTEM", "PowerDisk", "remove_stale", "require_fuse", "unmount_stale"]
 
 FILE_SYSTEM = "fuse.reprise-power"
 """The type of our mounts in the mount table."""
 
+_PRIVATE = "disk-"
+"""What the names of private folders begin with; the harness's process id and its start follow."""
 _INSTALL = "apt-get install -y fuse3"
 _END_TIMEOUT_S = 5.0
 _ORDER_TIMEOUT_S = 60.0
@@ -81,6 +83,17 @@ def unmount_stale() -> list[str]:
     return stale
 
 
+def remove_stale() -> list[str]:
+    """Remove the private folders of disks whose harness is dead (a socket, and what the daemon said); returns them."""
+    stale = []
+    for folder in sorted(lists_directory().glob(f"{_PRIVATE}*.*-*")):
+        pid, _, started = folder.name.removeprefix(_PRIVATE).partition("-")[0].partition(".")
+        if start_ticks(int(pid)) != int(started):
+            shutil.rmtree(folder, ignore_errors=True)
+            stale.append(str(folder))
+    return stale
+
+
 class PowerDisk:
     """One disk: `source` holds the files (in ``source/files``), `mount` is where programs see them.
 
@@ -100,10 +113,12 @@ class PowerDisk:
         """Mount; both directories are made where they are missing. Raises WorldMissing and WorldFailed, in one line."""
         require_fuse()
         unmount_stale()
+        remove_stale()
         if os.path.ismount(self.mount):
             raise WorldFailed(f"{self.mount} is a mount point already; a disk needs one of its own")
         self.mount.mkdir(parents=True, exist_ok=True)
-        self._private = Path(tempfile.mkdtemp(prefix="disk-", dir=lists_directory()))
+        whose = f"{_PRIVATE}{os.getpid()}.{start_ticks(os.getpid())}-"
+        self._private = Path(tempfile.mkdtemp(prefix=whose, dir=lists_directory()))
         with (self._private / "said").open("wb") as said:
             self._process = subprocess.Popen(
                 self._command(self._private),
