@@ -2,7 +2,7 @@
 files have.
 
 Plain values come first, then ``[tables]``, then ``[[arrays of tables]]``; whatever is nested deeper
-is written in line. `tomllib.loads(dumps(value)) == value` for every dict of strings, integers,
+is written in line, a list of tables one table a line. `tomllib.loads(dumps(value)) == value` for every dict of strings, integers,
 floats but NaN, booleans, lists and dicts with string keys.
 """
 
@@ -34,7 +34,14 @@ def dumps(document: Mapping[str, Any]) -> str:
 
 
 def _lines(table: Mapping[str, Any]) -> str:
-    return "".join([f"{_key(key)} = {_value(value)}\n" for key, value in table.items()])
+    return "".join([f"{_key(key)} = {_long(value)}\n" for key, value in table.items()])
+
+
+def _long(value: Any) -> str:
+    """A value that may have several lines."""
+    if _is_array_of_tables(value) and len(value) > 1:
+        return "[\n" + "".join([f"  {_value(table)},\n" for table in value]) + "]"
+    return _value(value)
 
 
 def _is_array_of_tables(value: Any) -> bool:

@@ -168,7 +168,15 @@ def _complete(operation: Operation, reply: Reply, node: str) -> Operation:
 
 
 OPTIONS: dict[str, Any] = {
-    "poison": Literal["none", "rollback", "collision-less", "collision-equal", "collision-greater"],
+    "poison": Literal[
+        "none",
+        "rollback",
+        "collision-less",
+        "collision-equal",
+        "collision-greater",
+        "kek",
+        "malformed",
+    ],
     "halt_strike": Literal[
         "none", "kill-leader", "kill-follower", "power-leader", "power-follower"
     ],

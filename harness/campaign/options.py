@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 
 from harness.scenario import NODES_MAX, SECONDS_MAX, ScenarioError
+from workloads.exact import ExactStep
 
 __all__ = ["CLUSTER_OPTIONS", "check_options"]
 
@@ -28,11 +29,14 @@ CLUSTER_OPTIONS: dict[str, Any] = {
     "log_entries_kept": Count,
     "loss_percent": Percent,
     "duplication_percent": Percent,
+    "delay_min_ms": Milliseconds,
+    "delay_max_ms": Milliseconds,
     "election_timeout_ms": Milliseconds,
     "heartbeat_ms": Milliseconds,
     "disk": Literal["plain", "mounted"],
     "spares": Annotated[int, msgspec.Meta(ge=0, le=NODES_MAX)],
     "interval_s": Annotated[float, msgspec.Meta(gt=0, le=SECONDS_MAX)],
+    "exact_operations": list[ExactStep],
 }
 """What may be said of the cluster and its surroundings, whatever the workload; the rest is drawn."""
 

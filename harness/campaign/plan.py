@@ -22,9 +22,9 @@ from harness.campaign.options import check_options
 from harness.checkers.exact_faults import ExactFaults
 from harness.checkers.wall_clocks import WallClocks
 from harness.errors import UserMistake
-from harness.generator import SECOND_NS, nemesis, sleep
+from harness.generator import NOTHING, SECOND_NS, Generatorish, any_of, clients, nemesis, sleep
 from harness.scenario import NO_NEMESIS, At, Scenario
-from harness.test import Test, arrange, exact_faults
+from harness.test import Test, Workload, arrange, exact_faults
 from nemesis.arguments import check_fault
 from nemesis.catalogue import EVERY, NEMESES, OPERATIONS
 from nemesis.exact import ExactNemesis
@@ -32,12 +32,16 @@ from nemesis.membership import SPARES, MembershipNemesis
 from nemesis.package import Composed, Package, compose
 from nemesis.process import ProcessNemesis
 from workloads.catalogue import WORKLOADS
+from workloads.exact import exact_load
 
-__all__ = ["MODES", "Plan", "make_plan"]
+__all__ = ["EXACT", "MODES", "Plan", "make_plan"]
 
 _MS = 1_000_000
 MODES = ("data", "data", "data", "every", "snapshot")
 """Replay modes and how often a search draws each; `data` is the default of the specification."""
+
+EXACT = "exact_operations"
+"""The option that replaces a workload's load and last reads by listed operations (`workloads.exact`)."""
 
 ALWAYS = "crash-replay"
 TIMING_MS = {"sim": (300, 60), "local": (1000, 100), "docker": (1000, 100)}
@@ -68,17 +72,19 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     offer = WORKLOADS[scenario.workload]
     check_options(scenario.options, scenario.workload, offer.options)
     nodes = tuple(f"n{number}" for number in range(1, scenario.nodes + 1))
-    options = {**_defaults(draw), **scenario.options, "nodes": nodes}
+    given = {name: value for name, value in scenario.options.items() if name != EXACT}
+    options = {**_defaults(draw), **given, "nodes": nodes}
     options = offer.swarm(draw, options)
-    workload = offer.make(options)
+    workload, listed = _as_listed(scenario, offer.make(options))
     names = scenario.nemesis or _enabled(draw, offer.nemeses)
     spares = _spares(scenario, names)
     everybody = (*nodes, *spares)
     if scenario.faults:
         names, faults = [], _exactly(scenario, everybody)
     else:
-        about = {"nodes": everybody, "opcode": offer.opcode, **scenario.options}
+        about = {"nodes": everybody, "opcode": offer.opcode, **given}
         faults = _compose(names, {**about, "spares": len(spares)})
+    exact = exact_faults(scenario.faults) if scenario.faults else None
     test = Test(
         name=scenario.name or scenario.workload,
         workload=scenario.workload,
@@ -91,7 +97,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
             rate_hz=scenario.rate,
             time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
             faults=None if scenario.faults else [sleep(WARM_UP_NS), faults.generator],
-            exact=exact_faults(scenario.faults) if scenario.faults else None,
+            exact=exact if listed is None else any_of(listed, exact),
             healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}],
             quiet_ns=QUIET_NS,
         ),
@@ -133,6 +139,16 @@ def _defaults(draw: Stream) -> dict[str, Any]:
 def _enabled(draw: Stream, nemeses: tuple[str, ...]) -> list[str]:
     """Draw which of the workload's nemeses take part; crash-replay always does."""
     return [name for name in nemeses if name == ALWAYS or draw.below(2)]
+
+
+def _as_listed(scenario: Scenario, workload: Workload) -> tuple[Workload, Generatorish]:
+    """Return the workload, and the load that the scenario lists: then nothing is left of the workload's own."""
+    raw = scenario.options.get(EXACT)
+    if raw is None:
+        return workload, None
+    load, last = (exact_load(raw, scenario.concurrency, last=last) for last in (False, True))
+    workload = msgspec.structs.replace(workload, generator=NOTHING, final_generator=last)
+    return workload, clients(load)
 
 
 def _spares(scenario: Scenario, names: Collection[str]) -> tuple[str, ...]:
@@ -197,11 +213,16 @@ def _node_config(
 
 
 def _surroundings(draw: Stream, options: Mapping[str, Any]) -> SimOptions:
-    delay_min_ns = (1 + draw.below(5)) * _MS
+    delay_min_ms = 1 + draw.below(5)
+    delay_max_ms = delay_min_ms + 1 + draw.below(10)
+    delay_min_ms = options.get("delay_min_ms", delay_min_ms)
+    delay_max_ms = options.get("delay_max_ms", max(delay_min_ms, delay_max_ms))
+    if delay_min_ms > delay_max_ms:
+        raise UserMistake(f"delay_min_ms {delay_min_ms} is above delay_max_ms {delay_max_ms}")
     return SimOptions(
         link=LinkModel(
-            delay_min_ns=delay_min_ns,
-            delay_max_ns=delay_min_ns + (1 + draw.below(10)) * _MS,
+            delay_min_ns=delay_min_ms * _MS,
+            delay_max_ns=delay_max_ms * _MS,
             loss=options["loss_percent"] / 100,
             duplication=options["duplication_percent"] / 100,
         )

@@ -1,0 +1,63 @@
+"""What a failure *is*, so that a smaller run can be held against it: shrinking must never turn one bug into another.
+
+A cause is a checker, the kind of anomaly that it names, and the code point in front of which a node was struck before, where
+the finding has one. Two runs fail alike when the one shows the cause of the other. Of several causes in a run the earliest
+is its own: the later ones are often what follows from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+__all__ = ["Cause", "causes_of", "main_cause"]
+
+_NO_ANOMALY = frozenset({"", "stimulus"})
+_LATER = 2**63
+
+
+class Cause(msgspec.Struct, frozen=True, order=True):
+    """See the module. `code_point` is empty where no crash led to it, or none that the checker knows of."""
+
+    checker: str
+    anomaly: str
+    code_point: str = ""
+
+    @property
+    def words(self) -> str:
+        """The cause as a person says it."""
+        after = f", after {self.code_point}" if self.code_point else ""
+        return f"{self.checker}: {self.anomaly}{after}"
+
+
+def causes_of(results: Mapping[str, Any]) -> list[Cause]:
+    """Return the causes for which a run with these results is invalid, each once, the earliest first; none if it is not."""
+    found = [
+        (_when(piece), place, _cause(name, piece))
+        for place, (name, checker) in enumerate(results["checkers"].items())
+        if checker["valid"] is False
+        for piece in checker["evidence"]
+        if piece.get("invariant", "") not in _NO_ANOMALY
+    ]
+    found.sort()
+    return list(dict.fromkeys([cause for _, _, cause in found]))
+
+
+def main_cause(results: Mapping[str, Any]) -> Cause | None:
+    """Return the cause of a run with these results, or None when nothing in it is invalid."""
+    return next(iter(causes_of(results)), None)
+
+
+def _cause(checker: str, piece: Mapping[str, Any]) -> Cause:
+    return Cause(checker, str(piece["invariant"]), str(piece.get("crash_point") or ""))
+
+
+def _when(piece: Mapping[str, Any]) -> int:
+    """The moment of a finding in nanoseconds: its own, or that of the last operation that it shows."""
+    time_ns = piece.get("time_ns")
+    if isinstance(time_ns, int):
+        return time_ns
+    shown = [one for one in piece.get("operations") or () if isinstance(one, Mapping)]
+    return max([one["time_ns"] for one in shown if "time_ns" in one], default=_LATER)

@@ -1,0 +1,149 @@
+"""Trying candidates: does this scenario fail alike? On several cores, within a budget, nothing asked twice.
+
+Candidates come in an order, and the first that fails alike is taken whichever process was faster: the result depends on the
+answers alone. Other processes are started when a run takes long enough for them to pay.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+
+from harness.campaign.shrink_answers import Answers
+from harness.campaign.shrink_cause import Cause, causes_of
+from harness.campaign.shrink_course import Course, scenario_of
+from harness.campaign.simulate import simulate
+from harness.errors import RunFailed, RunStuck, UserMistake
+from harness.scenario import Scenario
+
+__all__ = ["OutOfTime", "Trials", "fails_alike"]
+
+POOL_PAYS_S = 0.02
+"""A run shorter than this costs less than handing it to another process."""
+
+
+class OutOfTime(Exception):
+    """The budget is used up: what was found so far is the result."""
+
+
+def fails_alike(scenario: Scenario, cause: Cause) -> bool:
+    """Run `scenario` and return whether it is invalid for `cause`; one that cannot be run to its end is not."""
+    try:
+        results = simulate(scenario).results
+    except (UserMistake, RunStuck):
+        return False
+    return cause in causes_of(results)
+
+
+class Trials:
+    """`over` says whether the budget is used up; `progress(tried)` is told after each run."""
+
+    def __init__(
+        self,
+        cause: Cause,
+        answers: Answers,
+        *,
+        jobs: int,
+        over: Callable[[], bool],
+        progress: Callable[[int], None],
+    ) -> None:
+        self._cause = cause
+        self._answers = answers
+        self._jobs = jobs
+        self._over = over
+        self._progress = progress
+        self._pool: ProcessPoolExecutor | None = None
+        self._run_s = 0.0
+        self.tried = 0
+        """Runs made in this process's life and its workers'; answers that were known are none."""
+
+    def first(self, candidates: Iterable[Course]) -> Course | None:
+        """Return the first candidate that fails alike, or None. Raises OutOfTime, RunFailed when a worker died."""
+        source = iter(candidates)
+        if self._jobs == 1 or self._run_s < POOL_PAYS_S:
+            return self._first_here(source)
+        return self._first_there(source)
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _first_here(self, source: Iterator[Course]) -> Course | None:
+        for course in source:
+            scenario = scenario_of(course)
+            alike = self._answers.of(scenario)
+            if alike is None:
+                began_s = time.monotonic()
+                alike = fails_alike(scenario, self._cause)
+                self._note(scenario, alike=alike, took_s=time.monotonic() - began_s)
+            if alike:
+                return course
+            if self._jobs > 1 and self._run_s >= POOL_PAYS_S:
+                return self._first_there(source)
+        return None
+
+    def _first_there(self, source: Iterator[Course]) -> Course | None:
+        pool = self._pool = self._pool or ProcessPoolExecutor(
+            self._jobs,
+            mp_context=multiprocessing.get_context("forkserver"),
+            initializer=_begin_worker,
+        )
+        under_way: list[tuple[Course, Scenario, Future[tuple[bool, float]] | bool]] = []
+        try:
+            while True:
+                for course in islice(source, 2 * self._jobs - len(under_way)):
+                    scenario = scenario_of(course)
+                    known = self._answers.of(scenario)
+                    answer = pool.submit(_timed, scenario, self._cause) if known is None else known
+                    under_way.append((course, scenario, answer))
+                if not under_way:
+                    return None
+                course, scenario, coming = under_way.pop(0)
+                if isinstance(coming, bool):
+                    alike = coming
+                else:
+                    alike, took_s = coming.result()
+                    self._note(scenario, alike=alike, took_s=took_s)
+                if alike:
+                    return course
+        except BrokenProcessPool as error:
+            raise RunFailed("a worker process died while it ran a candidate") from error
+        finally:
+            for _, _, coming in under_way:
+                if not isinstance(coming, bool):
+                    coming.cancel()
+
+    def _note(self, scenario: Scenario, *, alike: bool, took_s: float) -> None:
+        self._answers.note(scenario, alike=alike)
+        self._run_s = took_s
+        self.tried += 1
+        self._progress(self.tried)
+        if self._over():
+            raise OutOfTime
+
+
+def _timed(scenario: Scenario, cause: Cause) -> tuple[bool, float]:
+    began_s = time.monotonic()
+    return fails_alike(scenario, cause), time.monotonic() - began_s
+
+
+def _begin_worker() -> None:
+    """Leave interrupts to the parent, and end with it: one that was killed can end nobody."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

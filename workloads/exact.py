@@ -1,0 +1,108 @@
+"""An exact load: each operation at its moment, by its client; what a run of any workload can be written down as.
+
+`fixed` lists operations one after the other, as a person thinks of them; here concurrency is kept, so that what happened in
+one run can be asked for again. Nothing is drawn and nothing asked again: a step whose client is still busy waits for it.
+
+A *last* step comes when every fault is healed, like the last reads of a workload; its time counts from the first of them.
+TOML has no word for nothing: within a value an empty table, `{}`, stands for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from harness.errors import UserMistake
+from harness.generator import PENDING, SECOND_NS, Answer, Context, Generator
+from harness.operation import Operation
+
+__all__ = ["ExactStep", "exact_load", "spelled"]
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=10_000_000)]
+Thread = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class ExactStep(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """One operation. `client` is the number of the thread that asks; `at_s` is seconds of the run, or see `last` above."""
+
+    f: str
+    at_s: Seconds
+    client: Thread = 0
+    value: Any = None
+    last: bool = False
+
+    @property
+    def at_ns(self) -> int:
+        """The moment in nanoseconds."""
+        return round(self.at_s * SECOND_NS)
+
+
+def spelled(value: Any) -> Any:
+    """Return `value`, plain data, as a scenario file can hold it within a step; `exact_load` turns it back."""
+    if isinstance(value, list | tuple):
+        return [{} if one is None else spelled(one) for one in value]
+    if isinstance(value, dict):
+        return {name: {} if one is None else spelled(one) for name, one in value.items()}
+    return value
+
+
+def exact_load(raw: Sequence[Any], concurrency: int, *, last: bool) -> Generator:
+    """Return the generator, for client threads, of the last steps among `raw`, or of the others.
+
+    Raises UserMistake for what is no step, or has a client that the run does not have.
+    """
+    try:
+        steps = msgspec.convert(msgspec.to_builtins(raw), tuple[ExactStep, ...])
+    except msgspec.ValidationError as error:
+        raise UserMistake(f"options.exact_operations: {error}") from None
+    for step in steps:
+        if step.client >= concurrency:
+            raise UserMistake(
+                f"options.exact_operations: there is no client {step.client}; concurrency is {concurrency}"
+            )
+    chosen = sorted([step for step in steps if step.last == last], key=lambda step: step.at_ns)
+    return _Exact(tuple(chosen), None if last else 0)
+
+
+class _Exact(msgspec.Struct, frozen=True):
+    """`steps` are left to do, in order of time; `origin_ns` is when their time counts from, None before the first."""
+
+    steps: tuple[ExactStep, ...]
+    origin_ns: int | None
+
+    def operation(self, context: Context) -> Answer:
+        if not self.steps:
+            return None
+        origin_ns = self.origin_ns
+        if origin_ns is None:
+            origin_ns = context.time_ns - self.steps[0].at_ns
+        waiting = set[int]()
+        for place, step in enumerate(self.steps):
+            process = context.processes[step.client]
+            if step.client in waiting or not context.is_free(process):
+                waiting.add(step.client)
+                continue
+            operation = Operation(
+                time_ns=max(context.time_ns, origin_ns + step.at_ns),
+                process=process,
+                f=step.f,
+                value=_meant(step.value),
+            )
+            return operation, _Exact(self.steps[:place] + self.steps[place + 1 :], origin_ns)
+        return PENDING
+
+    def update(self, context: Context, event: Operation) -> Generator:
+        return self
+
+
+def _meant(value: Any) -> Any:
+    """The inverse of `spelled`."""
+    if isinstance(value, list):
+        return [_meant(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _meant(one) for name, one in value.items()} if value else None
+    return value
