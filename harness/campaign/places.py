@@ -68,9 +68,9 @@ def prepare(scenario: Scenario, say: Say, reach: Reach | None = None) -> None:
     world = scenario.world
     place = PLACES[world]
     try:
+        place.prepare(scenario, reach or reach_of(os.environ), say)
         for line in mend(containers=place.makes_containers):
             say(line)
-        place.prepare(scenario, reach or reach_of(os.environ), say)
     except WorldMissing as missing:
         remedy = f"; try: {missing.remedy}" if missing.remedy else ""
         raise UserMistake(f"the world {world} cannot run here: {missing}{remedy}") from None
