@@ -385,12 +385,14 @@ class _Parts:
         except (LookupError, TypeError):
             raise self._misfit(positions[rows], codes, path) from None
         known, table = self._tables[column]
-        found = []
-        for key, original in zip(frozen_all(originals), originals, strict=True):
-            code = known[key]
-            if code == len(table):
-                table.append(original)
-            found.append(code)
+        keys = frozen_all(originals)
+        found = [known[key] for key in keys]
+        if keys is originals:
+            table.extend(islice(known, len(table), None))
+        elif len(known) > len(table):
+            for code, original in zip(found, originals, strict=True):
+                if code == len(table):
+                    table.append(original)
         translation = np.empty(len(events.values), np.int32)
         translation[used] = found
         self.columns[column][rows] = translation[codes]

@@ -25,7 +25,16 @@ from harness.formats.unnamed import UNNAMED, named
 from harness.operation import NEMESIS, Kind, Operation
 from harness.values import Keyword, Tagged
 
-__all__ = ["micro_operations", "operation_of", "operations", "read", "with_results", "write"]
+__all__ = [
+    "FIELD",
+    "cut",
+    "micro_operations",
+    "operation_of",
+    "operations",
+    "read",
+    "with_results",
+    "write",
+]
 
 Make = Callable[[Mapping[str, Any]], Operation]
 
@@ -40,7 +49,8 @@ MINIMUM: Final = 3
 _SCALAR: Final = r'(?:[^\s,;"\\()\[\]{}#]++|"[^"\\]*+")'
 _FLAT: Final = r'(?:[^\[\](){}"\\#;]++|"[^"\\]*+")*+'
 _VECTOR: Final = rf"\[{_FLAT}(?:\[{_FLAT}(?:\[{_FLAT}\]{_FLAT})*+\]{_FLAT})*+\]"
-_FIELD: Final = rf"({_SCALAR}|{_VECTOR})"
+FIELD: Final = rf"({_SCALAR}|{_VECTOR})"
+"""What `cut` makes a value of."""
 
 _parts = re.compile(r'[\[\]]|"[^"]*+"|[^\s,\[\]"]++').findall
 """Brackets, strings and words of a vector that a shape has cut out."""
@@ -134,7 +144,7 @@ class _Forms:
                     self._keys = keys
                     break
         if found is not None:
-            values = [_cut(field) for field in found.groups()]
+            values = [cut(field) for field in found.groups()]
             return self._made(dict(zip(self._keys, values, strict=True)), begin), found.end()
         form, end = read_form(text, begin)
         fields = form.value if isinstance(form, Tagged) else form
@@ -157,12 +167,12 @@ class _Forms:
         if keys in self._shapes or len(self._shapes) == SHAPES_MAX:
             return
         if keys and all(type(key) is Keyword for key in keys):
-            fields = r"[\s,]++".join([rf":{re.escape(key)}[\s,]*+{_FIELD}" for key in keys])
+            fields = r"[\s,]++".join([rf":{re.escape(key)}[\s,]*+{FIELD}" for key in keys])
             record = r"(?:\#(?:jepsen\.history|knossos\.op)\.Op\s*+)?"
             self._shapes[keys] = re.compile(record + r"\{" + fields + r"\}")
 
 
-def _cut(field: str) -> Any:
+def cut(field: str) -> Any:
     """The value of one field that a shape has cut out."""
     if field[0] != "[":
         return field[1:-1] if field[0] == '"' else atoms[field]

@@ -1,7 +1,8 @@
 """Our own ``history.jsonl``: one `Operation` a line (see `harness.history`), the fastest format there is.
 
 `read` hands out operations, `read_events` makes columns without them: values stay text until they are known to
-differ, so that each different one is decoded once. Line ends inside values cannot be: JSON escapes them.
+differ, so that each different one is decoded once, and large files are scanned (`scanner`). Line ends inside values cannot be:
+JSON escapes them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,28 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from harness.columns import BLOCK_OPERATIONS, Events, EventsBuilder, without_collector
+from harness.formats.scanning import (
+    INDEX,
+    PROCESS,
+    SKIPPED,
+    TIME,
+    TYPE,
+    VALUE,
+    F,
+    NotScannable,
+    Shape,
+    scanned,
+    worthwhile,
+)
 from harness.formats.source import Source
 from harness.history import HistoryInvalid
 from harness.operation import Kind, Operation
 from harness.values import plain
 
 __all__ = ["read", "read_events", "write"]
+
+SCANNED_BYTES_MIN: Final = 48 << 20
+"""From this size on scanning is worth the import of its compiler."""
 
 _NULL: Final = msgspec.Raw(b"null")
 
@@ -50,6 +67,11 @@ def read(source: Source) -> Iterator[Operation]:
 
 def read_events(source: Source) -> Events:
     """The events of `source`; as `read`."""
+    if worthwhile(source, SCANNED_BYTES_MIN):
+        try:
+            return _scanned(source)
+        except NotScannable:
+            source.again()
     builder = EventsBuilder()
     with without_collector():
         for block in source.blocks():
@@ -63,6 +85,48 @@ def read_events(source: Source) -> Events:
     for _ in read(source):
         pass
     raise AssertionError("values that decode with their operations decode alone")
+
+
+def _scanned(source: Source) -> Events:
+    """The events of a large file. Raises NotScannable."""
+    return scanned(source, b"null", _shape, _read_line, _originals)
+
+
+def _read_line(line: bytes) -> Operation:
+    try:
+        return _decoder.decode(line)
+    except msgspec.MsgspecError:
+        raise NotScannable from None
+
+
+def _originals(texts: bytes) -> list[Any]:
+    try:
+        return _any_decoder.decode_lines(texts)
+    except msgspec.MsgspecError:
+        raise NotScannable from None
+
+
+_FIELDS: Final = {
+    "index": INDEX,
+    "time_ns": TIME,
+    "process": PROCESS,
+    "type": TYPE,
+    "f": F,
+    "value": VALUE,
+    "error": SKIPPED,
+    "node": SKIPPED,
+}
+"""In the order in which `write` has them."""
+
+
+def _shape(_: bytes) -> Shape:
+    return Shape(
+        keys=[f'"{key}":'.encode() for key in _FIELDS],
+        fields=list(_FIELDS.values()),
+        optional=[field != F for field in _FIELDS.values()],
+        before_name=b'"',
+        behind_name=b'"',
+    )
 
 
 def _decoded(source: Source, block: bytes, decoder: msgspec.json.Decoder[Any]) -> list[Any]:

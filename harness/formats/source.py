@@ -7,6 +7,7 @@ readers.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -57,6 +58,13 @@ class Source:
         except UnicodeDecodeError as error:
             self.line += lines_before + content.count(b"\n", 0, error.start)
             raise self.damage(f"is no UTF-8 text: {error.reason}") from None
+
+    def size(self) -> int:
+        """Bytes of the file."""
+        here = self._file.tell()
+        size = self._file.seek(0, io.SEEK_END)
+        self._file.seek(here)
+        return size
 
     def again(self) -> None:
         """Go back to the beginning."""
