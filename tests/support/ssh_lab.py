@@ -28,6 +28,8 @@ from cluster.worlds.ssh.places import Reach
 from cluster.worlds.ssh.world import SshOptions, SshWorld
 
 COUNT = 3
+PLAIN = "plain"
+"""A user of the hosts who is not root."""
 
 
 class Lab:
@@ -53,11 +55,11 @@ class Lab:
         ]
         self.known_hosts.write_text("".join(map(self._host_key, range(COUNT))))
 
-    def reach(self, **changes: Any) -> Reach:
+    def reach(self, user: str = "root", **changes: Any) -> Reach:
         """How the hosts are reached."""
         return Reach(
             **{
-                "hosts": tuple(f"root@{address}" for address in self.addresses),
+                "hosts": tuple(f"{user}@{address}" for address in self.addresses),
                 "key": str(self.key),
                 "known_hosts": str(self.known_hosts),
                 **changes,
@@ -82,17 +84,19 @@ class Lab:
             name=f"reprise-{self._run}-{name}",
             hostname=name,
             labels=labels(self._run),
-            cap_add=["NET_ADMIN", "SYS_ADMIN"],
-            devices=["/dev/fuse:/dev/fuse:rwm"],
-            security_opt=["apparmor=unconfined"],
+            cap_add=["NET_ADMIN"],
             init=True,
             network=network,
             networking_config={
                 network: self._client.api.create_endpoint_config(ipv4_address=address)
             },
         )
-        container.put_archive("/root", _authorized(self.key.with_suffix(".pub").read_bytes()))
+        public_key = self.key.with_suffix(".pub").read_bytes()
+        container.put_archive("/root", _authorized(public_key))
         container.start()
+        container.exec_run(["useradd", "--create-home", "--shell", "/bin/bash", "-p", "*", PLAIN])
+        container.put_archive(f"/home/{PLAIN}", _authorized(public_key))
+        container.exec_run(["chown", "-R", f"{PLAIN}:", f"/home/{PLAIN}/.ssh"])
         return container
 
     def _host_key(self, host: int) -> str:

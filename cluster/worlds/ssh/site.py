@@ -32,6 +32,7 @@ __all__ = ["SshHost", "SshLife", "SshSite"]
 _LOG = "node.log"
 _TRACE = "trace.jsonl"
 _REACH_TIMEOUT_S = 3.0
+_PACK_TIMEOUT_S = 600.0
 
 
 class SshLife:
@@ -144,7 +145,7 @@ class SshHost:
         try:
             if not self._is_lost:
                 line.call("close")
-                line.call("pack")
+                line.call("pack", _PACK_TIMEOUT_S)
                 self._unpack()
                 line.call("forget")
         finally:
@@ -261,6 +262,7 @@ class SshSite:
         except BaseException:
             for line in lines:
                 line.close()
+            self.hosts = {}
             raise
         self.clocks = {node: host.clock for node, host in hosts.items()}
         self.kernel_cuts = not why_no_kernel_cuts(found)
