@@ -24,6 +24,7 @@ __all__ = [
     "Halted",
     "HitPoint",
     "Installed",
+    "Passed",
     "Reconfigured",
     "RoleChanged",
     "SnapshotTaken",
@@ -178,6 +179,15 @@ class HitPoint(_Fact, frozen=True, tag="hit"):
     role: str
 
 
+class Passed(_Fact, frozen=True, tag="passed"):
+    """A crash point that the configuration says to watch was passed. `index`, `opcode`: the entry in hand (or 0, -1)."""
+
+    point: str
+    index: int
+    opcode: int
+    role: str
+
+
 class FalseClaim(_Fact, frozen=True, tag="false_claim"):
     """A node claimed durability while un-synced bytes or directory entries stood below `path` (I12).
 
@@ -223,6 +233,7 @@ Event = (
     | Reconfigured
     | Armed
     | HitPoint
+    | Passed
     | FalseClaim
     | Stopped
     | Fault

@@ -33,6 +33,7 @@ from harness.generator import (
 from harness.history import Journal
 from harness.operation import NEMESIS, Operation
 from harness.test import Test
+from harness.watching import Watching
 from harness.workers import Workers
 
 __all__ = ["run"]
@@ -102,6 +103,7 @@ class _Loop:
         self.limit_ns = world.now_ns() + test.time_limit_ns
         self.idle_since_ns = -1
         self.pending_wait_ns = PENDING_WAIT_NS
+        self.watching = Watching(world, test.triggers)
         self.instant_ns = -1
         self.instant_items = 0
 
@@ -121,6 +123,8 @@ class _Loop:
             # The mailbox is empty, and stays so until the next await: dispatch all that is due.
             now_ns = self.world.now_ns()
             self.journal.flush_if_due()
+            if self.watching.active and self._look(now_ns):
+                asked = False
             if now_ns >= end_ns:
                 raise RunStuck(f"the run should have ended by now; under way: {self._busy_words()}")
             while self.context.free:
@@ -147,7 +151,16 @@ class _Loop:
     def _wake_ns(self, until_ns: int) -> int:
         """Return when to wake at the latest: the journal may have something to write before."""
         wait_ns = self.journal.wait_ns()
+        if self.watching.active and (wait_ns is None or wait_ns > self.watching.interval_ns):
+            wait_ns = self.watching.interval_ns
         return until_ns if wait_ns is None else min(until_ns, self.world.now_ns() + wait_ns)
+
+    def _look(self, now_ns: int) -> bool:
+        """Tell the generator what came about of its triggers; whether anything did."""
+        news = self.watching.look(now_ns)
+        for event in news:
+            self.generator = self.generator.update(self.context, event)
+        return bool(news)
 
     def _dispatch(self, now_ns: int, item: Item, left: Generator) -> None:
         """Hand `item` out; `left` is the generator from now on."""
@@ -162,6 +175,7 @@ class _Loop:
         self.context = self.context.busy(now_ns, thread)
         if type(item) is Operation:
             item = self.journal.record(item, now_ns)
+            self.watching.record(item)
             left = left.update(self.context, item)
         self.generator = left
         self.under_way[thread] = item
@@ -176,6 +190,7 @@ class _Loop:
         self.context = self.context.freed(now_ns, thread)
         if type(item) is Operation:
             recorded = self.journal.record(item, now_ns)
+            self.watching.record(recorded)
             self.generator = self.generator.update(self.context, recorded)
             if recorded.type == "info" and thread != NEMESIS:
                 self.context = self.context.renumbered(thread)

@@ -28,14 +28,17 @@ import msgspec
 from harness.errors import UserMistake
 from harness.operation import Kind
 from harness.toml_writer import dumps
+from harness.triggers import EVENTS, Trigger, chain_of, narrowed
 
 __all__ = [
     "NO_NEMESIS",
     "SECONDS_MAX",
+    "THERE",
     "After",
     "At",
     "FaultEntry",
     "Known",
+    "OnEvent",
     "Scenario",
     "ScenarioError",
     "check_names",
@@ -49,6 +52,9 @@ NODES_MAX = 99
 CONCURRENCY_MAX = 10_000
 RATE_HZ_MAX = 1_000_000
 SECONDS_MAX = 10_000_000
+
+THERE = "there"
+"""Among the targets of a fault that waits for an event: the node where it happened."""
 
 NO_NEMESIS = "none"
 """Stands for no faults at all, where an empty list leaves the choice to the run."""
@@ -95,17 +101,31 @@ class After(
     delay_s: Seconds = 0.0
 
 
+class OnEvent(
+    Trigger,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="event",
+):
+    """`delay_s` after a trigger came about (see `harness.triggers`)."""
+
+    delay_s: Seconds = 0.0
+
+
 class FaultEntry(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
     """One fault at one moment: the nemesis operation `f` on `targets` with the arguments `value`.
 
     `targets` are names of nodes, or words that the nemesis resolves at that moment (``leader``
-    ...).
+    ...). ``there`` is the node of the event that the fault waited for.
     """
 
     f: str
-    when: At | After
+    when: At | After | OnEvent
     targets: list[str] = []
     value: dict[str, Any] = {}
 
@@ -149,10 +169,11 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 _FIELDS_AT = (
     (re.compile(r"\$\Z"), Scenario),
     (re.compile(r"\$\.faults\[\d+\]\Z"), FaultEntry),
+    (re.compile(r"\$\.faults\[\d+\]\.when(\.after)+\Z"), Trigger),
 )
 """Which struct stands at a path, for the names that are allowed there."""
 
-_KINDS: dict[object, type[At | After]] = {"at": At, "after": After}
+_KINDS: dict[object, type[At | After | OnEvent]] = {"at": At, "after": After, "event": OnEvent}
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.+)`\Z")
 _MISSING_FIELD = re.compile(r"Object missing required field `(.+)`\Z")
@@ -230,6 +251,28 @@ def check_names(scenario: Scenario, known: Known) -> None:
         _check_name("compat", scenario.compat, known.compats)
     for number, fault in enumerate(scenario.faults):
         _check_name(f"faults[{number}].f", fault.f, known.faults)
+        if isinstance(fault.when, OnEvent):
+            _check_trigger(f"faults[{number}].when", fault.when)
+
+
+def _check_trigger(where: str, trigger: Trigger) -> None:
+    """Raise ScenarioError for the first word in `trigger` that its event does not have."""
+    for one in chain_of(trigger):
+        _check_name(f"{where}.event", one.event, EVENTS)
+        kind, given = EVENTS[one.event], narrowed(one)
+        for name, value in given.items():
+            if name not in kind.fields:
+                has = ", ".join(kind.fields) or "none"
+                raise ScenarioError(
+                    f"{where}.{name}: the event {one.event!r} has no such key; it has: {has}"
+                )
+            if kind.fields[name]:
+                _check_name(f"{where}.{name}", value, kind.fields[name])
+        if kind.needed and kind.needed not in given:
+            raise ScenarioError(
+                f"{where}.{kind.needed}: this key is missing and needed with the event {one.event!r}"
+            )
+        where += ".after"
 
 
 def _check_name(key: str, name: str, allowed: Iterable[str]) -> None:
@@ -277,10 +320,10 @@ def _one_line(message: str, raw: Mapping[str, Any]) -> str:
     present = _value_at(path, raw)
     if path.endswith(".kind"):
         return f"{where}: {present!r} is unknown; {_allowed(present, map(str, _KINDS))}"
-    if path.endswith(".when.type"):
+    if path.endswith((".when.type", ".after.type")):
         return f"{where}: {present!r} is unknown; {_allowed(present, ('invoke', 'ok', 'fail', 'info'))}"
     if match := _EXPECTED.match(problem):
-        wanted = match[1].replace("`", "")
+        wanted = match[1].replace("`", "").removesuffix(" | null")
         return f"{where}: {present!r} is not allowed; allowed: {_in_words(wanted)}"
     return f"{where}: {problem}"
 

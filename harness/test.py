@@ -29,10 +29,12 @@ from harness.generator import (
     sleep,
     stagger,
     time_limit,
+    when_told,
 )
-from harness.scenario import After, At, FaultEntry
+from harness.scenario import THERE, After, At, FaultEntry, OnEvent
+from harness.triggers import Trigger, told
 
-__all__ = ["Test", "Workload", "arrange", "exact_faults"]
+__all__ = ["Test", "Workload", "arrange", "exact_faults", "triggers_of"]
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +62,7 @@ class Test(msgspec.Struct, frozen=True, kw_only=True):
 
     `generator` is complete: nothing is added to it but validation. Client thread i talks to
     ``nodes[i % len(nodes)]``. `time_limit_ns` is when the load ends; `overtime_ns` after that the
-    run is declared stuck.
+    run is declared stuck. Of each of `triggers` the generator is told when it came about.
     """
 
     __test__ = False  # not a test case, whatever pytest thinks of the name
@@ -77,6 +79,7 @@ class Test(msgspec.Struct, frozen=True, kw_only=True):
     stimuli: Mapping[str, int] = {}
     time_limit_ns: int
     overtime_ns: int = 300 * SECOND_NS
+    triggers: tuple[Trigger, ...] = ()
 
 
 def arrange(
@@ -111,17 +114,45 @@ def exact_faults(entries: Sequence[FaultEntry]) -> Generator:
 
     The operation's value is the entry's, with the targets under ``"targets"``.
     """
-    moments: dict[At | After, list[FaultEntry]] = {}
+    moments: dict[At | After | OnEvent, list[FaultEntry]] = {}
     for entry in entries:
         moments.setdefault(entry.when, []).append(entry)
-    return any_of(*[_at_its_moment(when, faults) for when, faults in moments.items()])
+    triggers = triggers_of(entries)
+    return any_of(*[_at_its_moment(when, triggers, faults) for when, faults in moments.items()])
 
 
-def _at_its_moment(when: At | After, entries: Sequence[FaultEntry]) -> Generator:
-    operations = nemesis(
-        [{"f": entry.f, "value": {"targets": entry.targets, **entry.value}} for entry in entries]
-    )
+def triggers_of(entries: Sequence[FaultEntry]) -> tuple[OnEvent, ...]:
+    """Return the triggers that faults wait for, each once: what `Test.triggers` must hold for `exact_faults` of them."""
+    return tuple(dict.fromkeys([one.when for one in entries if isinstance(one.when, OnEvent)]))
+
+
+def _at_its_moment(
+    when: At | After | OnEvent, triggers: Sequence[OnEvent], entries: Sequence[FaultEntry]
+) -> Generator:
+    if isinstance(when, OnEvent):
+        return when_told(
+            told(triggers.index(when)),
+            lambda node: _operations(entries, node),
+            delay_ns=round(when.delay_s * SECOND_NS),
+        )
+    operations = _operations(entries, "")
     if isinstance(when, At):
         return at(round(when.time_s * SECOND_NS), operations)
     delay_ns = round(when.delay_s * SECOND_NS)
     return after(when.f, when.type, when.nth, operations, delay_ns=delay_ns)
+
+
+def _operations(entries: Sequence[FaultEntry], there: str) -> Generator:
+    """The operations of faults of one moment; `there` is the node at which it came about."""
+    return nemesis(
+        [
+            {
+                "f": entry.f,
+                "value": {
+                    "targets": [there if target == THERE else target for target in entry.targets],
+                    **entry.value,
+                },
+            }
+            for entry in entries
+        ]
+    )

@@ -17,7 +17,7 @@ import msgspec
 
 from cluster.node.requests import CrashOrder
 from harness.errors import UserMistake
-from harness.scenario import SECONDS_MAX, FaultEntry
+from harness.scenario import SECONDS_MAX, THERE, FaultEntry
 from nemesis.exact import AWAIT_EXIT_S, crash_order
 from nemesis.partition import GRUDGES
 from nemesis.targets import DOWN, TARGETS
@@ -218,7 +218,7 @@ def check_fault(fault: FaultEntry, nodes: Sequence[str]) -> None:
         needs = "takes no targets" if fault.targets else "needs targets"
         raise UserMistake(f"{fault.f} {needs}")
     for target in fault.targets:
-        _check_word(f"{fault.f}: target", target, [*nodes, *TARGETS, DOWN])
+        _check_word(f"{fault.f}: target", target, [*nodes, *TARGETS, DOWN, THERE])
     for name in fault.value:
         _check_word(f"{fault.f}: argument", name, shape.__struct_fields__)
     if fault.f in ("arm", "crash-point"):

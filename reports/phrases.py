@@ -22,6 +22,7 @@ from cluster.trace import (
     Halted,
     HitPoint,
     Installed,
+    Passed,
     Reconfigured,
     RoleChanged,
     SnapshotTaken,
@@ -177,6 +178,7 @@ _PHRASES: Final[dict[type, Callable[[Any], str]]] = {
     Installed: lambda event: f"installed the leader's snapshot at {event.index:,}",
     Armed: lambda event: f"crash point {event.point} armed: {event.action}",
     HitPoint: _hit,
+    Passed: lambda event: f"passed {event.point} as {ROLES.get(event.role, event.role)}",
     FalseClaim: lambda event: (
         f"claimed {event.durable_id} durable below {event.path}, but: {event.missing}"
     ),

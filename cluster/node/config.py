@@ -43,3 +43,5 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     wal_segment_bytes: int = 16 * 1024 * 1024
     inspection: bool = False
     crash_points: bool = False
+    watched_points: tuple[str, ...] = ()
+    """Crash points whose every passing is told to the trace."""

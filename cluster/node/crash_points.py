@@ -14,7 +14,7 @@ from typing import Protocol
 from cluster.node.requests import CrashOrder
 from cluster.storage.disk import Disk
 from cluster.storage.mounted_disk import MountedDisk
-from cluster.trace import Event, FalseClaim, HitPoint
+from cluster.trace import Event, FalseClaim, HitPoint, Passed
 
 __all__ = ["CATALOGUE", "FAILURE_POINTS", "NodeProbe", "Strike", "UnknownCrashPoint", "check_order"]
 
@@ -107,6 +107,7 @@ class NodeProbe:
         disk: Disk,
         strike: Strike,
         sink: Callable[[Event], None] | None,
+        watched: frozenset[str] = frozenset(),
     ) -> None:
         self.tracing = sink is not None
         self.index = 0
@@ -118,6 +119,7 @@ class NodeProbe:
         self._disk = disk
         self._strike = strike
         self._sink = sink
+        self._watched = watched
         self._orders: list[tuple[CrashOrder, list[int]]] = []
         self._mark = disk.mark if isinstance(disk, MountedDisk) else None
 
@@ -133,6 +135,8 @@ class NodeProbe:
         """See `cluster.probe.Probe`."""
         if self._mark is not None:
             self._mark(point)
+        if self._watched and point in self._watched:
+            self._pass(point)
         if not self._orders:
             return
         for position, (order, left) in enumerate(self._orders):
@@ -177,6 +181,19 @@ class NodeProbe:
 
     def _matches(self, order: CrashOrder) -> bool:
         return order.opcode in (-1, self.opcode) and order.role in ("", self.role)
+
+    def _pass(self, point: str) -> None:
+        self.emit(
+            Passed(
+                node=self._node,
+                incarnation=self._incarnation,
+                group=self._group,
+                point=point,
+                index=self.index,
+                opcode=self.opcode,
+                role=self.role,
+            )
+        )
 
     def _hit(self, order: CrashOrder) -> None:
         self.emit(

@@ -72,6 +72,7 @@ class Node:
                     disk=disk,
                     strike=strike,
                     sink=sink,
+                    watched=frozenset(config.watched_points),
                 )
                 for order in orders:
                     if order.group == group:

@@ -24,11 +24,12 @@ from harness.checkers.wall_clocks import WallClocks
 from harness.errors import UserMistake
 from harness.generator import NOTHING, SECOND_NS, Generatorish, any_of, clients, nemesis, sleep
 from harness.scenario import NO_NEMESIS, At, Scenario
-from harness.test import Test, Workload, arrange, exact_faults
+from harness.test import Test, Workload, arrange, exact_faults, triggers_of
 from nemesis.arguments import check_fault
 from nemesis.catalogue import EVERY, NEMESES, OPERATIONS
 from nemesis.exact import ExactNemesis
 from nemesis.membership import SPARES, MembershipNemesis
+from nemesis.moments import check_moment, points_of
 from nemesis.package import Composed, Package, compose
 from nemesis.process import ProcessNemesis
 from workloads.catalogue import WORKLOADS
@@ -44,7 +45,7 @@ EXACT = "exact_operations"
 """The option that replaces a workload's load and last reads by listed operations (`workloads.exact`)."""
 
 ALWAYS = "crash-replay"
-TIMING_MS = {"sim": (300, 60), "local": (1000, 100), "docker": (1000, 100)}
+TIMING_MS = {"sim": (300, 60), "local": (1000, 100), "docker": (1000, 100), "ssh": (1000, 100)}
 """World -> election timeout and heartbeat interval in milliseconds; real disks have slow fsyncs."""
 WAL_SEGMENT_BYTES = 8 * 1024
 """About eighty entries: runs begin and drop segments, and a restart does not read long-finished work again."""
@@ -109,6 +110,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
         options=workload.options,
         stimuli={**workload.stimuli, **scenario.stimuli},
         time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
+        triggers=triggers_of(scenario.faults),
     )
     drawn = {
         "nemesis": list(names),
@@ -175,6 +177,7 @@ def _exactly(scenario: Scenario, nodes: tuple[str, ...]) -> Package:
     for number, entry in enumerate(scenario.faults):
         try:
             check_fault(entry, nodes)
+            check_moment(entry, nodes)
         except UserMistake as mistake:
             raise UserMistake(f"faults[{number}]: {mistake}") from None
         if isinstance(entry.when, At) and entry.when.time_s >= scenario.time_limit_s:
@@ -209,6 +212,7 @@ def _node_config(
         wal_segment_bytes=WAL_SEGMENT_BYTES,
         inspection=True,
         crash_points=True,
+        watched_points=points_of(triggers_of(scenario.faults)),
     )
 
 

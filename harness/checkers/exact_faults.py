@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import finding
 from harness.operation import NEMESIS, Operation
-from harness.scenario import After, FaultEntry
+from harness.scenario import THERE, After, At, FaultEntry
+from harness.triggers import Trigger, narrowed
 
 __all__ = ["ExactFaults"]
 
@@ -29,11 +30,11 @@ class ExactFaults:
         asked = _invocations(run.history)
         missing = []
         for fault in self._faults:
-            wanted = (fault.f, {"targets": fault.targets, **fault.value})
-            if wanted in asked:
-                asked.remove(wanted)
-            else:
+            found = next((one for one in asked if _is_asked(fault, *one)), None)
+            if found is None:
                 missing.append(fault)
+            else:
+                asked.remove(found)
         evidence = [finding(self.name, "stimulus", _words(fault)) for fault in missing]
         facts = {"exact_faults": len(self._faults) - len(missing)}
         return Verdict(valid="unknown" if missing else True, facts=facts, evidence=evidence)
@@ -45,8 +46,32 @@ def _invocations(history: Sequence[Operation]) -> list[tuple[str, object]]:
     return [(one.f, one.value) for one in operations[::2]]
 
 
+def _is_asked(fault: FaultEntry, f: str, value: object) -> bool:
+    """Whether an invocation is this fault's; which node ``there`` was is not known beforehand."""
+    wanted = {"targets": fault.targets, **fault.value}
+    if f != fault.f or not isinstance(value, dict) or THERE not in fault.targets:
+        return (f, value) == (fault.f, wanted)
+    targets = value.get("targets", [])
+    return (
+        {**value, "targets": fault.targets} == wanted
+        and len(targets) == len(fault.targets)
+        and all(word in (THERE, one) for word, one in zip(fault.targets, targets, strict=True))
+    )
+
+
 def _words(fault: FaultEntry) -> str:
     when = fault.when
-    if isinstance(when, After):
-        return f"the run ended before the fault {fault.f!r}, which waited for {when.f} ({when.type}) number {when.nth}"
-    return f"the run ended before the fault {fault.f!r}, which waited for {when.time_s:g} s"
+    if isinstance(when, At):
+        waited = f"{when.time_s:g} s"
+    elif isinstance(when, After):
+        waited = f"{when.f} ({when.type}) number {when.nth}"
+    else:
+        waited = _trigger_words(when)
+    return f"the run ended before the fault {fault.f!r}, which waited for {waited}"
+
+
+def _trigger_words(trigger: Trigger) -> str:
+    """``point snap.renamed number 2 on follower, after leader-changed number 1``."""
+    words = " ".join([trigger.event, *map(str, narrowed(trigger).values())])
+    words += f" number {trigger.nth}" + (f" on {trigger.on}" if trigger.on else "")
+    return words if trigger.after is None else f"{words}, after {_trigger_words(trigger.after)}"

@@ -37,7 +37,7 @@ from harness.generator.combine import (
 from harness.generator.context import Context, RandomSource, new_context
 from harness.generator.guard import validate
 from harness.generator.pace import delay, log, sleep, stagger, time_limit
-from harness.generator.schedule import after, at
+from harness.generator.schedule import after, at, when_told
 from harness.generator.threads import (
     clients,
     each_process,
@@ -89,4 +89,5 @@ __all__ = [
     "time_limit",
     "until_ok",
     "validate",
+    "when_told",
 ]

@@ -6,13 +6,15 @@ These replay a written list of faults (`harness.scenario.FaultEntry`); random fa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from harness.generator.base import PENDING, Answer, Generator, Generatorish, generator, retimed
 from harness.generator.context import Context
 from harness.operation import Kind, Operation
 
-__all__ = ["after", "at"]
+__all__ = ["after", "at", "when_told"]
 
 
 class _At(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +53,20 @@ class _After(msgspec.Struct, frozen=True, gc=False):
         return _After(self.f, self.type, self.nth - 1, self.delay_ns, self.inner)
 
 
+class _WhenTold(msgspec.Struct, frozen=True):
+    f: str
+    delay_ns: int
+    make: Callable[[str], Generatorish]
+
+    def operation(self, context: Context) -> Answer:
+        return PENDING
+
+    def update(self, context: Context, event: Operation) -> Generator:
+        if event.f != self.f:
+            return self
+        return _At(event.time_ns + self.delay_ns, generator(self.make(event.node)))
+
+
 def at(time_ns: int, inner: Generatorish) -> Generator:
     """`inner`, its first item not before `time_ns` of the run."""
     return _At(time_ns, generator(inner))
@@ -63,3 +79,8 @@ def after(f: str, kind: Kind, nth: int, inner: Generatorish, *, delay_ns: int = 
     stand around it (`clients`, `nemesis`, `mix` ... go inside).
     """
     return _After(f, kind, nth, delay_ns, generator(inner))
+
+
+def when_told(f: str, make: Callable[[str], Generatorish], *, delay_ns: int = 0) -> Generator:
+    """``make(node)``, its first item `delay_ns` after an event `f`, whose node that is; pending until then (see `after`)."""
+    return _WhenTold(f, delay_ns, make)

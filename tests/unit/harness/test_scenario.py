@@ -149,6 +149,31 @@ def test_every_key_is_written() -> None:
             "faults[0].when.time_s: -1 is not allowed; allowed: a number from 0",
         ),
         (
+            FAULT + 'when = {kind = "event", event = "pont"}',
+            "faults[0].when.event: 'pont' is unknown; did you mean 'point'? allowed: applied",
+        ),
+        (
+            FAULT + 'when = {kind = "event", event = "point"}',
+            "faults[0].when.point: this key is missing and needed with the event 'point'",
+        ),
+        (
+            FAULT + 'when = {kind = "event", event = "halted", point = "x"}',
+            "faults[0].when.point: the event 'halted' has no such key; it has: none",
+        ),
+        (
+            FAULT + 'when = {kind = "event", event = "halted", after = {even = "x"}}',
+            "faults[0].when.after.even: there is no such key; did you mean 'event'?",
+        ),
+        (
+            FAULT
+            + 'when = {kind = "event", event = "halted", after = {event = "halted", cause = "x"}}',
+            "faults[0].when.after.cause: the event 'halted' has no such key",
+        ),
+        (
+            FAULT + 'when = {kind = "event", event = "halted", after = 3}',
+            "faults[0].when.after: 3 is not allowed; allowed: a table",
+        ),
+        (
             FAULT + 'whn = {kind = "at", time_s = 1}',
             "faults[0].whn: there is no such key; did you mean 'when'? allowed: f, targets, value",
         ),
