@@ -141,13 +141,18 @@ def _other(found: Mapping[str, Any]) -> Other:
 
 
 def _operations(named: Sequence[Any], history: Sequence[Operation]) -> list[Operation]:
-    """Operations that evidence names: by index, or as the plain dicts that results.json keeps."""
+    """Operations that evidence names: by index, as the plain dicts that results.json keeps, or as transactions with indexes."""
     found: list[Operation] = []
     for name in named[:_OPERATIONS]:
         if isinstance(name, Operation):
             found.append(name)
-        elif isinstance(name, Mapping):
+        elif isinstance(name, Mapping) and "f" in name:
             found.append(msgspec.convert(name, Operation))
+        elif isinstance(name, Mapping):
+            places = [name.get("invoked_index"), name.get("completed_index")]
+            found += [
+                history[one] for one in places if isinstance(one, int) and 0 <= one < len(history)
+            ]
         elif isinstance(name, int) and 0 <= name < len(history):
             found.append(history[name])
     return found

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "Run a workload, break the cluster meanwhile, and judge what survived.",
     "search": "Look for a failing seed among many, in simulation.",
     "replay": "Run a recorded run again and say whether it is byte-identical.",
+    "shrink": "Make a failing run as small as it can be: a scenario, a test and a page.",
     "check": "Judge a history made elsewhere.",
     "bugs": "List the seeded bugs, or count how many of them are found.",
     "convert": "Write a history in the format of another tool.",
