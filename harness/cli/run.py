@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from harness.cli.exits import Exit, exit_for
 from harness.cli.options import (
@@ -18,6 +19,7 @@ from harness.cli.options import (
 )
 from harness.cli.words import LIST
 from harness.cli.workload_list import WorkloadCommand
+from harness.errors import UserMistake
 
 if TYPE_CHECKING:
     from harness.scenario import Scenario
@@ -47,7 +49,12 @@ def command(**values: Any) -> int:
 
     In simulation 100 seeds are run, up to the first that is not valid; --seed runs exactly one.
     """
-    return _run(request_from(values))
+    request = request_from(values)
+    source = click.get_current_context().get_parameter_source("hosts")
+    said = request.worlds or ("sim",)
+    if source is ParameterSource.COMMANDLINE and "ssh" not in said:
+        raise UserMistake("--hosts names hosts of the world ssh; say --world ssh too")
+    return _run(request)
 
 
 def _run(request: Request) -> int:

@@ -242,6 +242,8 @@ def test_what_cannot_work_is_refused_before_anything_starts(tmp_path, lab, capsy
     assert "are one host" in refused(
         capsys, lab, hosts=[first, second, second.replace("root", "plain")]
     )
+    assert main(["run", "register", "--hosts", first]) == 254
+    assert "say --world ssh too" in capsys.readouterr().err
     assert "is no host" in refused(capsys, lab, hosts=[first, second, "a b"])
     assert "only root" in refused(
         capsys, lab, ("--nemesis", "clients"), hosts=lab.reach(ssh_lab.PLAIN).hosts

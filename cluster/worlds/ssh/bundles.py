@@ -2,7 +2,8 @@
 
 ``program`` is our package `cluster`; ``dependencies`` are wheels for the Python, processor and C library of the host, unpacked
 (a wheel without scripts is a folder of modules). They are made here, lie in ``~/.reprise/bundles`` there, and are brought
-once: after a change of our code only the first, 300 KB, goes over again.
+once: after a change of our code only the first, 300 KB, goes over again. Programs that nobody brought for a week are removed
+when a new one comes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _ASK = (
     " platform.libc_ver()[1].partition('.')[2] or 0)"
 )
 _UNPACK = """
-import os, shutil, sys, tarfile, tempfile
+import os, shutil, sys, tarfile, tempfile, time
 place = sys.argv[1]
 os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
 scratch = tempfile.mkdtemp(dir=os.path.dirname(place))
@@ -44,6 +45,10 @@ try:
         archive.extractall(scratch)
     if not os.path.exists(place):
         os.rename(scratch, place)
+        os.utime(place)
+    for old in os.scandir(os.path.dirname(place)):
+        if old.name.startswith("program-") and old.stat().st_mtime < time.time() - 7 * 86400:
+            shutil.rmtree(old.path)
 finally:
     shutil.rmtree(scratch, ignore_errors=True)
 """
