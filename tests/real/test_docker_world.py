@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import cluster
 from cluster.node.config import NodeConfig
 from cluster.node.requests import CrashOrder, Request
+from cluster.worlds.docker.container import ContainerLife
 from cluster.worlds.docker.daemon import connect
 from cluster.worlds.docker.image import USER_ID, node_image
 from cluster.worlds.docker.leftovers import RUN
@@ -104,6 +106,29 @@ def test_a_node_may_do_nothing_but_write_its_folder(tmp_path, client):
     }
     assert (node / "data").stat().st_uid == USER_ID
     assert left_of(client, world._cluster) == []
+
+
+def test_a_signal_to_a_process_that_has_just_ended_is_no_failure():
+    """Between the end of a node and the news of it a signal finds nobody; the exit code comes all the same."""
+
+    class Ended:
+        id = ""
+
+        def __init__(self, pid):
+            self.attrs = {"State": {"Pid": pid}}
+
+        def wait(self):
+            return {"StatusCode": 78}
+
+    async def signal_too_late():
+        process = subprocess.Popen(["sleep", "60"])
+        life = ContainerLife(Ended(process.pid), lambda *_: None)
+        process.kill()
+        process.wait()
+        await life.signal(signal.SIGCONT)
+        assert await life.wait(5) == 78
+
+    asyncio.run(signal_too_late())
 
 
 def test_clients_are_cut_off_and_peers_are_not(tmp_path):

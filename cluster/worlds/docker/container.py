@@ -7,6 +7,7 @@ daemon), and so does the news of its end. The daemon is asked for the exit code,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -43,9 +44,10 @@ class ContainerLife:
             asyncio.get_running_loop().add_reader(self._descriptor, self._exited)
 
     async def signal(self, number: signal.Signals) -> None:
-        """See `Life`."""
+        """See `Life`. A process that has just ended gets no signal, and `wait` will say so."""
         if self._descriptor >= 0:
-            signal.pidfd_send_signal(self._descriptor, number)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
 
     async def wait(self, timeout_s: float | None = None) -> int | None:
         """See `Life`."""
@@ -79,7 +81,11 @@ def _open(pid: int, container: str) -> int:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return -1
-    groups = Path(f"/proc/{pid}/cgroup").read_text()
+    try:
+        groups = Path(f"/proc/{pid}/cgroup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        os.close(descriptor)
+        return -1
     if container in groups:
         return descriptor
     os.close(descriptor)
