@@ -60,12 +60,21 @@ class Checked(msgspec.Struct, frozen=True):
 
 def check(path: Path, wish: Wish) -> Checked:
     """Judge one file. Raises UserMistake for what cannot be judged as asked, HistoryDamaged for what cannot be read."""
+    from harness.columns import without_collector
+
+    with without_collector():
+        return _judged(path, wish)
+
+
+def _judged(path: Path, wish: Wish) -> Checked:
     began_s = time.perf_counter()
     try:
         question, judge = _question(path, wish)
         verdict = judge.ask(question)
     except OSError as error:
         raise UserMistake(f"cannot read {path}: {error.strerror or error}") from None
+    except RecursionError:
+        raise UserMistake(f"{path} holds values that are nested too deeply") from None
     results = {
         "valid": verdict.valid,
         "file": str(path),

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.formats.jepsen_edn import with_results
-from harness.formats.source import LINE_BYTES_MAX, Source
+from harness.formats.source import LINE_BYTES_MAX, UNREADABLE, Source
 from harness.formats.unnamed import UNNAMED, named
 from harness.history import HistoryDamaged
 from harness.operation import NEMESIS, Kind, Operation
@@ -56,7 +56,7 @@ def _operations(source: Source) -> Iterator[Operation]:
     source.text(content)
     try:
         entries = _array_decoder.decode(content)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise _malformed(source, content, error) from None
     counted = 0
     for raw in entries:
@@ -69,7 +69,7 @@ def _operations(source: Source) -> Iterator[Operation]:
         counted = begin + len(text)
 
 
-def _malformed(source: Source, content: bytes, error: msgspec.MsgspecError) -> HistoryDamaged:
+def _malformed(source: Source, content: bytes, error: Exception) -> HistoryDamaged:
     """The error for text that is no JSON array, with the line that the decoder's byte is on."""
     at = _AT_BYTE.search(str(error))
     position = int(at[1]) if at else len(content)
@@ -80,7 +80,7 @@ def _malformed(source: Source, content: bytes, error: msgspec.MsgspecError) -> H
 def _operation(source: Source, text: bytes) -> Operation:
     try:
         entry = _entry_decoder.decode(text)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise source.damage(f"begins what is no operation: {error}") from None
     process = NEMESIS if isinstance(entry.process, str) else entry.process
     lists = isinstance(entry.value, list) and all(isinstance(one, list) for one in entry.value)

@@ -27,7 +27,7 @@ from harness.formats.scanning import (
     scanned,
     worthwhile,
 )
-from harness.formats.source import Source
+from harness.formats.source import UNREADABLE, Source
 from harness.history import HistoryInvalid
 from harness.operation import Kind, Operation
 from harness.values import plain
@@ -80,7 +80,7 @@ def read_events(source: Source) -> Events:
             builder.add(lines, [bytes(line.value) for line in lines])
         try:
             return builder.events(lambda texts: _any_decoder.decode_lines(b"\n".join(texts)))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             source.again()
     for _ in read(source):
         pass
@@ -95,14 +95,14 @@ def _scanned(source: Source) -> Events:
 def _read_line(line: bytes) -> Operation:
     try:
         return _decoder.decode(line)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise NotScannable from None
 
 
 def _originals(texts: bytes) -> list[Any]:
     try:
         return _any_decoder.decode_lines(texts)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise NotScannable from None
 
 
@@ -136,7 +136,7 @@ def _decoded(source: Source, block: bytes, decoder: msgspec.json.Decoder[Any]) -
     if b"\n\n" not in block:
         try:
             return decoder.decode_lines(block)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             pass
     good = []
     begun = source.line
@@ -144,7 +144,7 @@ def _decoded(source: Source, block: bytes, decoder: msgspec.json.Decoder[Any]) -
         source.line += 1
         try:
             good.append(decoder.decode(line))
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             if not line.endswith(b"\n"):
                 source.torn = line.decode(errors="replace")
                 break

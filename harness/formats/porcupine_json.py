@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
-from harness.formats.source import Source
+from harness.formats.source import UNREADABLE, Source
 from harness.operation import Kind, Operation
 
 __all__ = ["read"]
@@ -89,7 +89,7 @@ def _entries(source: Source) -> list[_Entry]:
         content = b"[" + _BETWEEN.sub(b"},{", content) + b"]"
     try:
         return _decoder.decode(content)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         at = re.search(r"\$\[(\d+)\]", str(error))
         source.line = int(at[1]) + 1 if at else 1
         raise source.damage(f"cannot be read as an operation of Porcupine's: {error}") from None

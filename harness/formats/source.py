@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from harness.history import HistoryDamaged
 
-__all__ = ["BLOCK_BYTES", "LINE_BYTES_MAX", "Source"]
+__all__ = ["BLOCK_BYTES", "LINE_BYTES_MAX", "UNREADABLE", "Source"]
+
+UNREADABLE = (msgspec.MsgspecError, RecursionError)
+"""What a JSON decoder raises: for no JSON, and for lists in lists without end."""
 
 BLOCK_BYTES = 1 << 20
 """So much is read at once."""
