@@ -46,11 +46,15 @@ _INITIAL = -1
 
 
 class _Read(msgspec.Struct, frozen=True, gc=False):
-    """A read of another transaction's write: micro-operation, key, and the transaction it reads from."""
+    """A read of another transaction's write: micro-operation, key, and the transaction it reads from.
+
+    `last` is the last micro-operation that reads the same there.
+    """
 
     position: int
     key: int
     source: int
+    last: int
 
 
 class _Facts(msgspec.Struct, frozen=True):
@@ -106,16 +110,20 @@ def _facts(transactions: Transactions, versions: Versions) -> _Facts:
     for writer, key, position in zip(*(column.tolist() for column in writing), strict=True):
         of_each[writer][key] = position
     first = np.zeros(len(row), np.bool_)
-    first[np.unique(pair, return_index=True)[1]] = True
+    found, index, group = np.unique(pair, return_index=True, return_inverse=True)
+    first[index] = True
+    again = (transactions.f == READ) & (versions.version == versions.version[index[group]])
+    last = np.zeros(len(found), np.int64)
+    np.maximum.at(last, group[again], np.flatnonzero(again))
     writer = versions.writer(versions.version)
     sound = (writer < 0) | ((status[writer] != FAIL) & (row[writer] != row))
     chosen = first & sound & (transactions.f == READ) & (status == OK) & (versions.version >= 0)
     at = np.flatnonzero(chosen)
     source = np.where(writer[at] < 0, _INITIAL, row[writer[at]])
     reads: list[list[_Read]] = [[] for _ in range(len(transactions.process))]
-    reading = (row[at], at, transactions.key[at], source)
-    for reader, position, key, origin in zip(*(c.tolist() for c in reading), strict=True):
-        reads[reader].append(_Read(position, key, origin))
+    reading = (row[at], at, transactions.key[at], source, last[group[at]])
+    for reader, *read in zip(*(c.tolist() for c in reading), strict=True):
+        reads[reader].append(_Read(*read))
     return _Facts(transactions, reads, of_each)
 
 
@@ -123,7 +131,7 @@ def _read_before(facts: _Facts) -> Iterator[Visible]:
     """Visible is what the same transaction has read from before."""
     for reads in facts.reads:
         for source, write, read in _writes_of_sources(facts, reads):
-            if reads[source].position < read.position:
+            if reads[source].position < read.last:
                 yield write, read
 
 

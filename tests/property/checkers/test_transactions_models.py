@@ -47,3 +47,16 @@ def test_a_read_shows_what_stands_in_front_of_the_own_append():
 
     assert "prefix" not in holding(case)
     assert disagreement(case) == ""
+
+
+def test_a_read_repeated_behind_another_one_must_not_miss_it():
+    """Who reads a key again, after another read has shown a transaction, must see what that one wrote to it."""
+    done = [
+        [["r", 1, None], ["r", 2, 9], ["r", 1, None]],
+        [["w", 2, 9], ["w", 1, 10]],
+        [["r", 1, 10]],
+    ]
+    case = Case("w", ["ok"] * 3, done, [0, 1, 2], [(0, 3), (1, 4), (2, 5)])
+
+    assert "monotonic-atomic-view" not in holding(case)
+    assert disagreement(case) == ""
