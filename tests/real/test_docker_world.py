@@ -120,8 +120,9 @@ def test_a_signal_to_a_process_that_has_just_ended_is_no_failure():
         def wait(self):
             return {"StatusCode": 78}
 
+    process = subprocess.Popen(["sleep", "60"])
+
     async def signal_too_late():
-        process = subprocess.Popen(["sleep", "60"])
         life = ContainerLife(Ended(process.pid), lambda *_: None)
         process.kill()
         process.wait()
