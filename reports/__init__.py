@@ -6,6 +6,7 @@ Rooms:
 * `reading`    the files of a run folder -> `ReportData`;
 * `index_page` the runs of a store -> HTML;
 * `night`      the plan and journal of a night -> its rows; `night_page` writes them down;
+* `check_page` the results of ``reprise check`` -> HTML; `drawings` cycles and operations in time as SVG;
 * `findings`   evidence -> cards, with what happened around each;
 * `lanes`      trace -> what every replica was, when, and how far it had applied;
 * `bands`      trace and nemesis operations -> faults as spans of time;
