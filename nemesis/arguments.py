@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from cluster.node.config import Durability
 from cluster.node.requests import CrashOrder
 from harness.errors import UserMistake
 from harness.scenario import SECONDS_MAX, THERE, FaultEntry
@@ -32,6 +33,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 OffsetNanoseconds = Annotated[int, msgspec.Meta(ge=-_OFFSET_MAX_NS, le=_OFFSET_MAX_NS)]
 DriftPpm = Annotated[int, msgspec.Meta(ge=-500_000, le=500_000)]
 Period = Annotated[int, msgspec.Meta(ge=1_000_000, le=SECONDS_MAX * 1_000_000_000)]
+Times = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Target = Literal["one", "minority", "majority", "all", "leader", "follower"]
 
@@ -55,6 +57,32 @@ class _Drawn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class _DrawnStrike(_Drawn, kw_only=True):
     duration_ns: Nanoseconds = 0
+
+
+class _RestartLoop(_Drawn, kw_only=True):
+    times: Times
+    power: bool = False
+    pause_ns: Nanoseconds = 0
+
+
+class _RestartLoopThese(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    times: Times
+    power: bool = False
+    pause_ns: Nanoseconds = 0
+
+
+class _Reconfigure(_Drawn, kw_only=True):
+    durability: Durability = "data"
+    snapshot_threshold: Count = 0
+    log_entries_kept: Count = 0
+    power: bool = False
+
+
+class _ReconfigureThese(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    durability: Durability = "data"
+    snapshot_threshold: Count = 0
+    log_entries_kept: Count = 0
+    power: bool = False
 
 
 class _CrashPoint(_Drawn, kw_only=True):
@@ -190,9 +218,11 @@ ARGUMENTS: dict[str, tuple[Shape | None, Shape | None]] = {
     "pause": (_DrawnStrike, _Strike),
     "power-loss": (_DrawnStrike, _Strike),
     "promote": (_Newcomer, _Nothing),
+    "reconfigure": (_Reconfigure, _ReconfigureThese),
     "remove": (_Leaving, _LeavingThese),
     "replace": (_Drawn, _Nothing),
     "reset-clock": (_Nothing, _Nothing),
+    "restart-loop": (_RestartLoop, _RestartLoopThese),
     "resume": (_Nothing, _Nothing),
     "settle-membership": (_Nothing, None),
     "skew": (_Skew, _SkewThese),

@@ -17,7 +17,7 @@ from nemesis.membership import MembershipNemesis, membership
 from nemesis.package import Package
 from nemesis.packet import PacketNemesis, packet
 from nemesis.partition import PartitionNemesis, partition
-from nemesis.process import ProcessNemesis, kill, pause, power
+from nemesis.process import ProcessNemesis, kill, pause, power, reconfigure, restart_loop
 from nemesis.realtime import RealtimeNemesis, realtime
 from nemesis.snapshot import SnapshotNemesis, snapshot
 
@@ -35,6 +35,8 @@ NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
     "pause": pause,
     "power": power,
     "realtime": realtime,
+    "reconfigure": reconfigure,
+    "restart-loop": restart_loop,
     "snapshot": snapshot,
 }
 """Name -> factory; options are `nodes` and, where a nemesis has a pace, `interval_s`."""
@@ -80,9 +82,11 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "pause": frozenset({"pause"}),
     "power-loss": frozenset({"power"}),
     "promote": _MEMBERSHIP,
+    "reconfigure": frozenset({"kill"}),
     "remove": _MEMBERSHIP,
     "replace": _MEMBERSHIP,
     "reset-clock": frozenset({"realtime"}),
+    "restart-loop": frozenset({"kill"}),
     "resume": frozenset(),
     "settle-membership": _MEMBERSHIP,
     "skew": frozenset({"clock-rate"}),
