@@ -24,6 +24,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.pop(0)  # this folder holds a coverage.py, which numba takes for the package of that name
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from harness.columns import Columns
 from harness.conventions import CONVENTIONS, independent
 from harness.formats import jepsen_edn, jsonl
