@@ -28,6 +28,9 @@ __all__ = ["OutOfTime", "Trials", "fails_alike"]
 POOL_PAYS_S = 0.02
 """A run shorter than this costs less than handing it to another process."""
 
+POOL_AFTER_S = 10.0
+"""Time spent on runs before other processes are started: they cost seconds, and most shrinking is over by then."""
+
 
 class OutOfTime(Exception):
     """The budget is used up: what was found so far is the result."""
@@ -60,16 +63,14 @@ class Trials:
         self._over = over
         self._progress = progress
         self._pool: ProcessPoolExecutor | None = None
-        self._run_s = 0.0
+        self._run_s = self._spent_s = 0.0
         self.tried = 0
         """Runs made in this process's life and its workers'; answers that were known are none."""
 
     def first(self, candidates: Iterable[Course]) -> Course | None:
         """Return the first candidate that fails alike, or None. Raises OutOfTime, RunFailed when a worker died."""
         source = iter(candidates)
-        if self._jobs == 1 or self._run_s < POOL_PAYS_S:
-            return self._first_here(source)
-        return self._first_there(source)
+        return self._first_there(source) if self._pool_pays() else self._first_here(source)
 
     def close(self) -> None:
         """End the workers."""
@@ -87,9 +88,12 @@ class Trials:
                 self._note(scenario, alike=alike, took_s=time.monotonic() - began_s)
             if alike:
                 return course
-            if self._jobs > 1 and self._run_s >= POOL_PAYS_S:
+            if self._pool_pays():
                 return self._first_there(source)
         return None
+
+    def _pool_pays(self) -> bool:
+        return self._jobs > 1 and self._run_s >= POOL_PAYS_S and self._spent_s >= POOL_AFTER_S
 
     def _first_there(self, source: Iterator[Course]) -> Course | None:
         pool = self._pool = self._pool or ProcessPoolExecutor(
@@ -125,6 +129,7 @@ class Trials:
     def _note(self, scenario: Scenario, *, alike: bool, took_s: float) -> None:
         self._answers.note(scenario, alike=alike)
         self._run_s = took_s
+        self._spent_s += took_s
         self.tried += 1
         self._progress(self.tried)
         if self._over():
