@@ -46,7 +46,9 @@ def remove_leftovers(client: DockerClient) -> list[str]:
     """Remove the containers and networks of dead harnesses; returns their names."""
     runs = {
         thing.labels[RUN]
-        for thing in client.containers.list(all=True, filters={"label": HARNESS})
+        for thing in client.containers.list(
+            all=True, filters={"label": HARNESS}, ignore_removed=True
+        )
         if is_dead(thing.labels[HARNESS])
     }
     runs |= {
