@@ -11,5 +11,6 @@ is local). The rooms:
 * `encoding`, `compiled`, `kernel`, `compiled_search`: the search at compiled speed, for what has one small state.
 * `places`, `returns`, `sweep`, `by_sweep`: a sweep along the history, for registers and locks on which the search is lost.
 * `by_search`: one or the other, key by key.
-* `certificate`, `verify`: what a verdict can be checked by: an order of all operations, or a window that no order explains.
+* `certificate`, `verify`: an order of all operations, by which a valid verdict can be checked.
+* `segments`, `windows`: few rows that no order explains, by which an invalid one can.
 """

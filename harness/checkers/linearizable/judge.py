@@ -14,9 +14,10 @@ import numpy as np
 from harness.checkers.checker import Valid
 from harness.checkers.linearizable.by_search import search_each_key
 from harness.checkers.linearizable.calls import Calls, Column
-from harness.checkers.linearizable.certificate import monitor_for, window_of
+from harness.checkers.linearizable.certificate import monitor_for
 from harness.checkers.linearizable.search import Budget
 from harness.checkers.linearizable.sequential import MODELS
+from harness.checkers.linearizable.windows import window_of
 from harness.errors import HarnessError
 
 __all__ = ["Judgement", "judge"]

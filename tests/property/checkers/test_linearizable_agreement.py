@@ -11,11 +11,12 @@ from call_histories import brute_force, drawn, history, joined
 
 from harness.checkers.linearizable.by_search import search_each_key
 from harness.checkers.linearizable.by_sweep import BREADTHS, sweep_key
-from harness.checkers.linearizable.certificate import MONITORS, order_of, window_of
+from harness.checkers.linearizable.certificate import MONITORS, order_of
 from harness.checkers.linearizable.judge import judge
 from harness.checkers.linearizable.search import Budget, search
 from harness.checkers.linearizable.sequential import MODELS
 from harness.checkers.linearizable.verify import problem_with
+from harness.checkers.linearizable.windows import window_of
 
 HISTORIES = 120
 OPERATIONS_MAX = 7

@@ -1,0 +1,141 @@
+"""Windows: few rows of a history that no order explains, made by steps that never make an explainable history inexplicable.
+
+* What happened after some position is cut off, and what had not returned then may or may not have happened.
+* Where the model allows it (`segments`), what came before some position is cut off too, and the rest must have no order from any
+  state; then rows go that nobody left can have seen.
+* Elsewhere, or where only the whole history convicts: reads may go; in registers writes too whose value nobody left needs; in
+  containers all operations of one value.
+
+Rows go in parts, large ones first, then one by one until none can go (delta debugging, Zeller & Hildebrandt 2002), within a budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from harness.checkers.linearizable.by_search import search_each_key
+from harness.checkers.linearizable.calls import INFINITY, NIL, Calls, Column, Kind
+from harness.checkers.linearizable.search import SEES_ONLY, Budget
+from harness.checkers.linearizable.segments import (
+    SEGMENTED_MODELS,
+    Sight,
+    from_every_state,
+    joined,
+    segment,
+    until,
+)
+
+__all__ = ["window_of"]
+
+_WORK_MAX = 1_000_000
+"""Steps searched and rows looked at while rows go; then a window stays as it is."""
+
+_CUT_BUDGET = Budget(steps_max=500_000, remembered_max=500_000)
+_TEST_BUDGET = Budget(steps_max=50_000, remembered_max=50_000)
+"""What one judgement may use while the end is cut off (a few of them), and while rows go; one that needs more counts as
+explained."""
+
+_SEGMENT_FIRST = 2
+_SEGMENT_ROWS_MAX = 1000
+"""Returns in the first segment that is tried, each next one having twice as many, and rows of the last."""
+
+Test = Callable[[Calls], tuple[bool, int]]
+"""Whether no order explains some rows, as far as a budget can tell, and what it cost."""
+
+
+def window_of(calls: Calls, model: str) -> tuple[int, ...]:
+    """Return few rows of `calls` (of one key, not linearizable) that are not linearizable by themselves.
+
+    Their returns count as in the prefix of the history that ends where the last of them is needed.
+    """
+    positions = np.unique(calls.returned[calls.returned < INFINITY])
+    low, high = 0, len(positions) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _inexplicable(until(calls, int(positions[middle])), model, _CUT_BUDGET)[0]:
+            high = middle
+        else:
+            low = middle + 1
+    if not len(positions):
+        return ()
+    short = until(calls, int(positions[low]))
+    if model in SEGMENTED_MODELS:
+        window = _by_segments(short, model, positions[: low + 1])
+        if window is not None:
+            return tuple(window.tolist())
+
+    def alone(rows: Calls) -> tuple[bool, int]:
+        return _inexplicable(rows, model, _TEST_BUDGET)
+
+    kept = _shrunk(short, lambda rows: _closed(short, model, rows), alone)
+    return tuple(kept.tolist())
+
+
+def _by_segments(calls: Calls, model: str, positions: Column) -> Column | None:
+    """Return the shrunk rows of the shortest segment tried that no order explains from any state, if there is one."""
+
+    def from_any(rows: Calls) -> tuple[bool, int]:
+        return _inexplicable(joined(from_every_state(rows, model)), model, _TEST_BUDGET)
+
+    returns = _SEGMENT_FIRST
+    while True:
+        cut = int(positions[-returns - 1]) + 1 if returns < len(positions) else 0
+        rows, inside = segment(calls, model, cut)
+        if len(rows) > _SEGMENT_ROWS_MAX:
+            return None
+        if from_any(inside)[0]:
+            return rows[_shrunk(inside, Sight(inside, model).closed, from_any)]
+        if cut == 0:
+            return None
+        returns *= 2
+
+
+def _shrunk(calls: Calls, closed: Callable[[Column], Column], test: Test) -> Column:
+    """Take rows away as long as nothing explains the rest; `closed` adds those without which it would say too much."""
+    kept = np.arange(len(calls))
+    unit = len(kept)
+    work = 0
+    shorter = False
+    while work < _WORK_MAX and (unit > 1 or shorter):
+        unit = (unit + 1) // 2
+        begin, shorter = 0, False
+        while begin < len(kept) and work < _WORK_MAX:
+            fewer = closed(np.delete(kept, np.s_[begin : begin + unit]))
+            wrong = False
+            if len(fewer) < len(kept):
+                wrong, steps = test(calls.select(fewer))
+                work += steps + len(fewer)
+            if wrong:
+                kept, shorter = fewer, True
+            else:
+                begin += unit
+    return kept
+
+
+def _inexplicable(calls: Calls, model: str, budget: Budget) -> tuple[bool, int]:
+    """Return whether no key of `calls` has an order, as far as `budget` can tell, and what it cost."""
+    if not len(calls):
+        return False, 0
+    found = search_each_key(calls, model, budget)
+    return bool((found.valid == 0).all()), int(found.steps.sum())
+
+
+def _closed(calls: Calls, model: str, kept: Column) -> Column:
+    """Return `kept` and the rows without which it would say more than the history did."""
+    needed = np.zeros(len(calls), dtype=np.bool_)
+    needed[kept] = True
+    if model in ("queue", "stack"):
+        inside = calls.value != NIL
+        needed |= inside & np.isin(calls.value, calls.value[needed & inside])
+    elif model in ("register", "cas-register"):
+        written = np.where(calls.kind == Kind.CAS, calls.value_to, calls.value)
+        writing, seeing = calls.kind != Kind.READ, calls.kind != Kind.WRITE
+        size = -1
+        while size != needed.sum():
+            size = needed.sum()
+            needed |= writing & np.isin(written, calls.value[needed & seeing])
+    else:
+        needed |= ~np.isin(calls.kind, sorted(SEES_ONLY))
+    return np.flatnonzero(needed)
