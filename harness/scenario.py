@@ -31,8 +31,10 @@ from harness.toml_writer import dumps
 from harness.triggers import EVENTS, Trigger, chain_of, narrowed
 
 __all__ = [
+    "ALL_NEMESES",
     "NO_NEMESIS",
     "SECONDS_MAX",
+    "SURVIVABLE",
     "THERE",
     "After",
     "At",
@@ -58,6 +60,10 @@ THERE = "there"
 
 NO_NEMESIS = "none"
 """Stands for no faults at all, where an empty list leaves the choice to the run."""
+
+ALL_NEMESES = "all"
+SURVIVABLE = "survivable"
+"""Stand for every nemesis that the world can do, and for those of them whose right answer is that everything survives."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Ordinal = Annotated[int, msgspec.Meta(ge=1)]

@@ -21,7 +21,7 @@ from nemesis.process import ProcessNemesis, kill, pause, power, reconfigure, res
 from nemesis.realtime import RealtimeNemesis, realtime
 from nemesis.snapshot import SnapshotNemesis, snapshot
 
-__all__ = ["EVERY", "NEMESES", "OPERATIONS"]
+__all__ = ["EVERY", "NEMESES", "OPERATIONS", "REFUSED"]
 
 NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
     "clients": clients,
@@ -40,6 +40,9 @@ NEMESES: dict[str, Callable[[Mapping[str, Any]], Package]] = {
     "snapshot": snapshot,
 }
 """Name -> factory; options are `nodes` and, where a nemesis has a pace, `interval_s`."""
+
+REFUSED = frozenset({"disk"})
+"""Nemeses whose right answer is not that everything survives: a node that meets EIO or a full disk refuses or halts."""
 
 EVERY: tuple[Callable[[], Nemesis], ...] = (
     ClientsNemesis,

@@ -18,6 +18,7 @@ from cluster.node.config import NodeConfig
 from cluster.worlds.sim.network import LinkModel
 from cluster.worlds.sim.world import SimOptions
 from cluster.worlds.tape import Stream, Tape
+from harness.campaign.capabilities import named_nemeses
 from harness.campaign.options import check_options
 from harness.checkers.exact_faults import ExactFaults
 from harness.checkers.wall_clocks import WallClocks
@@ -49,6 +50,8 @@ TIMING_MS = {"sim": (300, 60), "local": (1000, 100), "docker": (1000, 100), "ssh
 """World -> election timeout and heartbeat interval in milliseconds; real disks have slow fsyncs."""
 WAL_SEGMENT_BYTES = 8 * 1024
 """About eighty entries: runs begin and drop segments, and a restart does not read long-finished work again."""
+INTERVALS_S = (0.3, 0.7, 1.5, 3.0)
+"""What a swarm of named nemeses draws from: how often each strikes."""
 QUIET_NS = SECOND_NS
 WARM_UP_NS = SECOND_NS // 2
 """Faults begin when there has been time to elect a leader: before that they all look alike."""
@@ -77,14 +80,19 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     options = {**_defaults(draw), **given, "nodes": nodes}
     options = offer.swarm(draw, options)
     workload, listed = _as_listed(scenario, offer.make(options))
-    names = scenario.nemesis or _enabled(draw, offer.nemeses)
+    about = {"nodes": nodes, "opcode": offer.opcode, **given}
+    named = named_nemeses(scenario, about)
+    names = _swarm(tape.stream("swarm"), named) if named else _enabled(draw, offer.nemeses)
     spares = _spares(scenario, names)
     everybody = (*nodes, *spares)
+    paces: dict[str, float] = {}
     if scenario.faults:
         names, faults = [], _exactly(scenario, everybody)
     else:
-        about = {"nodes": everybody, "opcode": offer.opcode, **given}
-        faults = _compose(names, {**about, "spares": len(spares)})
+        about = {**about, "nodes": everybody, "spares": len(spares)}
+        if len(named) > 1:
+            paces = _paces(tape.stream("swarm"), names, given)
+        faults = _compose(names, about, paces)
     exact = exact_faults(scenario.faults) if scenario.faults else None
     test = Test(
         name=scenario.name or scenario.workload,
@@ -105,7 +113,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
         checkers=(
             *workload.checkers,
             *([ExactFaults(scenario.faults)] if scenario.faults else ()),
-            *([WallClocks()] if "realtime" in faults.needs else ()),
+            *([WallClocks(jump_needed=not paces)] if "realtime" in faults.needs else ()),
         ),
         options=workload.options,
         stimuli={**workload.stimuli, **scenario.stimuli},
@@ -114,6 +122,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     )
     drawn = {
         "nemesis": list(names),
+        **({"nemesis_interval_s": paces} if paces else {}),
         **{key: value for key, value in options.items() if key != "nodes"},
     }
     return Plan(
@@ -122,7 +131,9 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
         node=_node_config(scenario, options, nodes),
         parts=parts_with(scenario.bug) if scenario.bug else Parts(),
         surroundings=_surroundings(draw, options),
-        needs=faults.needs,
+        needs=faults.needs.union(
+            *[NEMESES[name](about).needs for name in named if name in NEMESES]
+        ),
         drawn=drawn,
     )
 
@@ -153,6 +164,21 @@ def _as_listed(scenario: Scenario, workload: Workload) -> tuple[Workload, Genera
     return workload, clients(load)
 
 
+def _swarm(draw: Stream, named: list[str]) -> list[str]:
+    """Draw which of several named nemeses take part: every other, crash-replay always, and somebody does."""
+    if len(named) == 1:
+        return named
+    enabled = [name for name in named if draw.below(2) or name == ALWAYS]
+    return enabled or [named[draw.below(len(named))]]
+
+
+def _paces(draw: Stream, names: list[str], given: Mapping[str, Any]) -> dict[str, float]:
+    """Draw how often each of several named nemeses strikes, in seconds between, unless the scenario says it."""
+    if "interval_s" in given:
+        return {}
+    return {name: INTERVALS_S[draw.below(len(INTERVALS_S))] for name in names}
+
+
 def _spares(scenario: Scenario, names: Collection[str]) -> tuple[str, ...]:
     """Return the nodes behind the members that wait to be added: none, unless the scenario says so or changes its membership."""
     asked = {entry.f for entry in scenario.faults}
@@ -161,9 +187,13 @@ def _spares(scenario: Scenario, names: Collection[str]) -> tuple[str, ...]:
     return tuple(f"n{scenario.nodes + number}" for number in range(1, count + 1))
 
 
-def _compose(names: list[str] | tuple[str, ...], options: Mapping[str, Any]) -> Package:
-    """Compose the named packages. What the end of a run asks for is always understood: starts, and single crash orders."""
-    packages = [NEMESES[name](options) for name in names if name != NO_NEMESIS]
+def _compose(names: list[str], options: Mapping[str, Any], paces: Mapping[str, float]) -> Package:
+    """Compose the named packages, each at its pace. What the end of a run asks for is always understood: starts, and single crash orders."""
+    packages = [
+        NEMESES[name]({**options, **({"interval_s": paces[name]} if name in paces else {})})
+        for name in names
+        if name != NO_NEMESIS
+    ]
     ending = Package(
         name="ending", nemesis=Composed([ExactNemesis(), ProcessNemesis()]), generator=None
     )

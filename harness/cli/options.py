@@ -76,14 +76,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 def known() -> Known:
     """Every name that a scenario may hold in this version."""
     from cluster.bugs.catalogue import CATALOGUE
-    from harness.scenario import Known
+    from harness.scenario import ALL_NEMESES, NO_NEMESIS, SURVIVABLE, Known
     from nemesis.catalogue import NEMESES, OPERATIONS
     from workloads.catalogue import WORKLOADS
 
     return Known(
         workloads=frozenset(WORKLOADS),
         worlds=frozenset(WORLDS),
-        nemeses=frozenset(NEMESES) | {"none"},
+        nemeses=frozenset(NEMESES) | {NO_NEMESIS, ALL_NEMESES, SURVIVABLE},
         bugs=frozenset(CATALOGUE),
         compats=frozenset(COMPATS),
         faults=frozenset(OPERATIONS),
@@ -196,7 +196,7 @@ _SCENARIO_OPTIONS: Final = (
         "--nemesis",
         type=LIST,
         metavar="LIST",
-        help="Faults, by name; none for no faults.",
+        help="Faults, by name; none, all, or survivable: those after which everything must be there.",
     ),
     click.option(
         "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Run exactly this seed."

@@ -22,7 +22,7 @@ from cluster.worlds.local.world import LocalOptions, LocalWorld
 from cluster.worlds.sim.world import SimOptions, SimWorld
 from cluster.worlds.tape import Tape
 from cluster.worlds.world import FileDamage
-from harness.campaign.needs import CAPABILITIES
+from harness.campaign.capabilities import CAPABILITIES
 from nemesis.targets import leader_of
 
 MS = 1_000_000

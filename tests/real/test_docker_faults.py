@@ -17,7 +17,7 @@ from cluster.node.requests import Request
 from cluster.trace import Fault
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.world import FileDamage, Limits, LinkFault
-from harness.campaign.needs import CAPABILITIES
+from harness.campaign.capabilities import CAPABILITIES
 from workloads.leader_line import LeaderLine
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
