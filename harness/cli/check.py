@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -155,4 +156,8 @@ def _folder(path: Path, values: dict[str, Any], *, several: bool) -> Path | None
         return out
     started = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     store: Path = values["store"]
-    return store / f"check-{values['model']}" / f"{started}Z"
+    folder = store / f"check-{values['model']}" / f"{started}Z"
+    taken = count(2)
+    while folder.exists():
+        folder = folder.with_name(f"{started}Z-{next(taken)}")
+    return folder

@@ -85,10 +85,11 @@ def test_page_shows_operations_beside_those_that_no_order_explains(file, tmp_pat
 
 
 def test_page_of_one_file_is_in_the_store(file, tmp_path) -> None:
-    """Without a folder for it the page goes where pages of runs go."""
-    main(["check", file("h.txt", STALE), "--model", "register", "--store", str(tmp_path / "store")])
+    """Without a folder for it the page goes where pages of runs go, each to its own."""
+    for _ in range(3):
+        main(["check", file("h.txt", STALE), "-m", "register", "--store", str(tmp_path / "store")])
 
-    assert len(list((tmp_path / "store/check-register").glob("*/report.html"))) == 1
+    assert len(list((tmp_path / "store/check-register").glob("*/report.html"))) == 3
 
 
 def test_valid_page_is_no_conviction(file, tmp_path) -> None:
