@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cluster.bugs import early_bugs, kv_bugs, raft_bugs, registry_bugs
+from cluster.bugs import (
+    apply_bugs,
+    commit_bugs,
+    disk_bugs,
+    early_bugs,
+    election_bugs,
+    kv_bugs,
+    raft_bugs,
+    read_bugs,
+    registry_bugs,
+    snapshot_bugs,
+)
 from cluster.bugs.bug import Bug
 from cluster.bugs.pending import PENDING
 from cluster.machine.parts import Parts
@@ -12,6 +23,12 @@ __all__ = ["CATALOGUE", "PENDING", "UnknownBug", "get", "parts_with"]
 _ALL: tuple[Bug, ...] = (
     *registry_bugs.BUGS,
     *raft_bugs.BUGS,
+    *election_bugs.BUGS,
+    *commit_bugs.BUGS,
+    *apply_bugs.BUGS,
+    *read_bugs.BUGS,
+    *disk_bugs.BUGS,
+    *snapshot_bugs.BUGS,
     *kv_bugs.BUGS,
     *early_bugs.BUGS,
 )

@@ -6,12 +6,16 @@ harness must convict it. `BUGS` says under which replay mode and guard each one 
 
 from __future__ import annotations
 
-from cluster.bugs.bug import Bug, Way
+import msgspec
+
+from cluster.bugs.bug import Bug, Way, bug_of
 from cluster.encryption.applier import Decision, EncryptionApplier
 from cluster.encryption.identity import node16
 from cluster.encryption.payloads import Bootstrap, Registration, Rotation
 from cluster.encryption.registry import StateStoreRegistry, WriterRegistryStore, writer_registry_for
 from cluster.encryption.registry_rows import RegistryRow, registry_key
+from cluster.machine.leader_check import LeaderCheck
+from cluster.node.replica import Replica
 from cluster.probe import Probe
 from cluster.storage.state_store import StateStore
 
@@ -87,6 +91,29 @@ class UnsyncedRow(StateStoreRegistry):
 
     def commit(self, puts: list[tuple[bytes, bytes]]) -> None:
         self.store.batch(puts, sync=False, crash_point="reg.mid_set")
+
+
+class RowsWithoutIndex(EncryptionApplier):
+    """HZ-1: an older entry is not known by its index, so its replay looks like a rollback and halts."""
+
+    def decide(
+        self, row: RegistryRow | None, registration: Registration, index: int, row_index: int
+    ) -> Decision:
+        return super().decide(row, registration, index, 0)
+
+
+class TailNotForeseen(Replica):
+    """HZ-20: a leader checks a registration against rows it has applied, not against the log behind them."""
+
+    def check_registration(self, registration: Registration) -> None:
+        LeaderCheck(self.machine.store.get, ()).admit(registration)
+
+
+class RegistrationsUnchecked(Replica):
+    """HZ-21: the leader proposes whatever registration it is asked for, smaller epochs and foreign identities included."""
+
+    def check_registration(self, registration: Registration) -> None:
+        return
 
 
 def _close_error_ignored(store: StateStore | None, probe: Probe, path: str) -> WriterRegistryStore:
@@ -195,5 +222,31 @@ BUGS = (
         way=_REGISTERING,
         shows="one node registered under two data keys",
         parts={"applier": KeyWithoutDek},
+    ),
+    bug_of(
+        RowsWithoutIndex,
+        source=_SOURCE,
+        shows="a restart with two registrations of one writer and no data entry behind them",
+        caught_by=("registry",),
+        way=_REGISTERING,
+        replay="data or snapshot",
+        guard="epoch",
+        applier=RowsWithoutIndex,
+    ),
+    bug_of(
+        TailNotForeseen,
+        source=_SOURCE,
+        shows="a smaller epoch asked for while a larger one is on its way",
+        caught_by=("registry",),
+        way=msgspec.structs.replace(_REGISTERING, seeds=80),
+        replica=TailNotForeseen,
+    ),
+    bug_of(
+        RegistrationsUnchecked,
+        source=_SOURCE,
+        shows="a smaller epoch or a colliding identity",
+        caught_by=("registry",),
+        way=_REGISTERING,
+        replica=RegistrationsUnchecked,
     ),
 )

@@ -23,7 +23,8 @@ __all__ = ["Parts"]
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """The factories of one replica's parts.
 
-    `raft` None: the node's own consensus core; `replica` None: its own `Replica`, else a subclass of that.
+    `raft` None: the node's own consensus core; `replica` None: its own `Replica`, else a subclass of that; so with `journal` and
+    `snapshots`, the files of snapshots.
     """
 
     registry: Callable[[StateStore | None, Probe, str], WriterRegistryStore] = writer_registry_for
@@ -33,3 +34,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     machine: Callable[..., StateMachine] = StateMachine
     raft: Callable[..., Any] | None = None
     replica: Any = None
+    journal: Any = None
+    snapshots: Any = None

@@ -45,6 +45,9 @@ def _state_record(state: HardState) -> tuple[int, bytes]:
 class Journal:
     """Writes raft's memory. `open` first; one journal per replica and incarnation."""
 
+    log: type[WriteAheadLog] = WriteAheadLog
+    """What the records are kept in."""
+
     def __init__(self, log: WriteAheadLog, recovered: Recovered) -> None:
         self.recovered = recovered
         self._log = log
@@ -59,7 +62,7 @@ class Journal:
     @classmethod
     def open(cls, disk: Disk, directory: str, probe: Probe, segment_bytes: int) -> Journal:
         """Read the log, cutting a torn tail. Raises LogDamaged (refuse to start) and LogFailed."""
-        log, records = WriteAheadLog.open(disk, directory, probe, segment_bytes)
+        log, records = cls.log.open(disk, directory, probe, segment_bytes)
         try:
             recovered = _read(directory, records, log.torn_bytes)
         except BaseException:

@@ -67,7 +67,8 @@ def open_group(
         parts.registry(MemoryStore(), probe, f"{root}/store")
     make_directories(disk, root)
     named = check_peers(disk, root, Peers(node=config.name, voters=config.peers), probe)
-    journal = Journal.open(disk, f"{root}/wal", probe, config.wal_segment_bytes)
+    make_journal = parts.journal or Journal
+    journal = make_journal.open(disk, f"{root}/wal", probe, config.wal_segment_bytes)
     try:
         opened = _open_behind(
             journal,
@@ -103,7 +104,8 @@ def _open_behind(
 ) -> Opened:
     """Open everything behind the log: snapshots, store, machine, raft."""
     root = f"g{group}"
-    shelf = Shelf(SnapshotFiles(disk, f"{root}/snap", probe))
+    make_files = parts.snapshots or SnapshotFiles
+    shelf = Shelf(make_files(disk, f"{root}/snap", probe))
     recovered = journal.recovered
     base = _newest_snapshot(
         shelf, recovered.snapshot, recovered.entries[0].index if recovered.entries else 0

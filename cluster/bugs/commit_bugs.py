@@ -1,0 +1,184 @@
+"""Seeded bugs of commitment and membership: what counts as held, by whom, and from when. Wrong on purpose, as real Rafts have been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cluster.bugs.bug import Way, bug_of
+from cluster.raft.configuration import Configuration
+from cluster.raft.core import Raft
+from cluster.raft.messages import Append, AppendReply, Entry, HardState
+from cluster.raft.progress import Progress
+from cluster.raft.quorum import agreed_value, majority_value
+
+__all__ = ["BUGS"]
+
+
+class AloneWithoutSync(Raft):
+    """R-A5: a cluster of one answers beside its log's fsync, since nobody else has to agree (etcd #14370)."""
+
+    def _must_sync(self, entries: tuple[Entry, ...], hard_state: HardState | None) -> bool:
+        return not self._is_quorum_alone() and super()._must_sync(entries, hard_state)
+
+
+class OldTermsByCount(Raft):
+    """R-D1: a leader commits entries of earlier terms by counting copies (Raft paper figure 8; LogCabin #44; PySyncObj #169)."""
+
+    def __init__(self, config: Any, *rest: Any) -> None:
+        # One entry in an append, as that figure has it: together with the leader's own one they could not be counted alone.
+        super().__init__(msgspec.structs.replace(config, append_bytes_max=1), *rest)
+
+    def _may_commit(self, index: int) -> bool:
+        return index > self.commit
+
+
+class CommitAsFarAsTheLog(Raft):
+    """R-D2: a follower takes the leader's commit index up to the end of its own log, matched or not, higher or lower (PySyncObj #166)."""
+
+    def _append_outcome(self, message: Append) -> AppendReply:
+        reply = super()._append_outcome(message)
+        if reply.ok:
+            self._take_commit(min(message.commit, self.log.last_index))
+        return reply
+
+
+class SentIsHeld(Raft):
+    """R-D4: next and match are mixed up, so all that was sent counts as held once anything is acknowledged (PySyncObj #167)."""
+
+    def _on_acknowledged(self, progress: Progress, index: int, now_ns: int) -> None:
+        super()._on_acknowledged(progress, max(index, progress.next - 1), now_ns)
+
+
+class EverybodyMustHold(Raft):
+    """R-D7: counting stops at the slowest follower, and what it lacks is not committed (RaftOS PR #30)."""
+
+    def _quorum_commit_index(self) -> int:
+        return min([progress.match for progress in self._progress.values()] + [self.log.stable])
+
+
+class LearnersCount(Raft):
+    """R-E4: members without a vote count in the quorum (redisraft #48)."""
+
+    def _quorum_commit_index(self) -> int:
+        matches = {name: progress.match for name, progress in self._progress.items()}
+        matches[self.id] = self.log.stable
+        return majority_value([matches[name] for name in self.configuration.members])
+
+
+class RemovedLeaderCounts(Raft):
+    """R-E5: a leader that is being removed goes on counting itself (Raft thesis 4.2.2)."""
+
+    def _quorum_commit_index(self) -> int:
+        configuration = self.configuration
+        if self.id in configuration.voters:
+            return super()._quorum_commit_index()
+        matches = [self._progress[name].match for name in configuration.voters]
+        return majority_value([*matches, self.log.stable])
+
+
+class NewHalfDecides(Raft):
+    """R-E6: in a joint configuration the new voters decide alone (Raft thesis 4.3: both majorities must)."""
+
+    def _quorum_commit_index(self) -> int:
+        configuration = Configuration(self.configuration.voters)
+        matches = {name: progress.match for name, progress in self._progress.items()}
+        matches[self.id] = self.log.stable
+        return agreed_value(configuration, matches)
+
+
+class ChangeBeforeOwnCommit(Raft):
+    """R-E1: a new leader changes its membership before it has committed an entry of its own term (Ongaro, raft-dev 2015; Maelstrom PR #101)."""
+
+    def _may_change(self) -> bool:
+        return True
+
+
+class ChangesOverlap(Raft):
+    """R-E2: a change of membership is begun while the one before is not committed (Raft thesis 4.1)."""
+
+    def _is_changing(self) -> bool:
+        return bool(self.configuration.outgoing)
+
+
+_CHANGING: dict[str, Any] = {"interval_s": 0.1, "loss_percent": 20}
+_PACE = {"interval_s": 0.3}
+
+BUGS = (
+    bug_of(
+        AloneWithoutSync,
+        shows="a cluster of one that loses its power",
+        caught_by=("set", "durability", "raft"),
+        way=Way(workload="set", nemesis=("power",), nodes=1, options=_PACE),
+        raft=AloneWithoutSync,
+    ),
+    bug_of(
+        OldTermsByCount,
+        shows="three leaders in turn, each cut off before its own entry is everywhere",
+        caught_by=("raft", "errors", "set"),
+        way=Way(
+            workload="set", nemesis=("partition", "kill"), options={"interval_s": 0.1}, seeds=300
+        ),
+        raft=OldTermsByCount,
+    ),
+    bug_of(
+        CommitAsFarAsTheLog,
+        shows="a follower with a tail that its new leader does not know",
+        caught_by=("raft", "errors", "set"),
+        way=Way(workload="set", nemesis=("partition", "kill"), options=_PACE, seeds=300),
+        raft=CommitAsFarAsTheLog,
+    ),
+    bug_of(
+        SentIsHeld,
+        shows="lost appends",
+        caught_by=("raft", "errors"),
+        way=Way(workload="set", nemesis=("partition", "kill"), options=_PACE),
+        raft=SentIsHeld,
+    ),
+    bug_of(
+        EverybodyMustHold,
+        shows="a follower that is cut off while the others work",
+        caught_by=("availability", "stats"),
+        way=Way(
+            workload="set",
+            faults=({"f": "kill", "targets": ["n5"], "when": {"kind": "at", "time_s": 0.01}},),
+        ),
+        raft=EverybodyMustHold,
+    ),
+    bug_of(
+        LearnersCount,
+        shows="a learner beside voters that lag",
+        caught_by=("raft",),
+        way=Way(workload="set", nemesis=("membership",), options=_CHANGING, seeds=300),
+        raft=LearnersCount,
+    ),
+    bug_of(
+        RemovedLeaderCounts,
+        shows="a leader that is removed while a follower lags",
+        caught_by=("raft",),
+        way=Way(workload="set", nemesis=("membership",), options=_CHANGING, seeds=300),
+        raft=RemovedLeaderCounts,
+    ),
+    bug_of(
+        NewHalfDecides,
+        shows="a voter that is replaced while others lag",
+        caught_by=("raft",),
+        way=Way(workload="set", nemesis=("membership",), options=_CHANGING, seeds=300),
+        raft=NewHalfDecides,
+    ),
+    bug_of(
+        ChangeBeforeOwnCommit,
+        shows="changes by two leaders in turn",
+        caught_by=("raft", "errors", "set"),
+        way=Way(workload="set", nemesis=("membership",), options=_CHANGING, seeds=300),
+        raft=ChangeBeforeOwnCommit,
+    ),
+    bug_of(
+        ChangesOverlap,
+        shows="one change right after another, and a partition between",
+        caught_by=("raft", "errors", "set"),
+        way=Way(workload="set", nemesis=("membership",), options=_CHANGING, seeds=300),
+        raft=ChangesOverlap,
+    ),
+)
