@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from harness.checkers.linearizable.calls import Calls, Column
+from harness.checkers.linearizable.calls import Calls, Column, Kind
 from harness.checkers.linearizable.encoding import Encoded, encode
 from harness.checkers.linearizable.search import Budget, search
 from harness.checkers.linearizable.sequential import MODELS
@@ -24,6 +24,9 @@ _GLANCE_MIN = 3_000
 _GLANCE_PER_STEP, _GLANCE_PER_STEP_CRASHED = 3.0, 0.8
 """Steps of the short search that every key gets first, at least, and for each definite operation: fewer where some crashed, for
 there a search that is not through at once is mostly lost."""
+
+_WIDE_SHARES, _WIDE_MIN = 2, 200_000
+"""Each wide sweep gets one of so many shares of what the budget still has, if that are enough steps; the search has what is left."""
 
 _CONFIRMING = 1
 """Series of the marks with which an illegal verdict is asked again."""
@@ -47,8 +50,31 @@ def search_each_key(calls: Calls, model: str, budget: Budget) -> KeyFound:
     """Search every key that has rows; a key may use the whole budget."""
     keys, dense_key = np.unique(calls.key, return_inverse=True)
     alone = msgspec.structs.replace(calls, key=dense_key.astype(np.int64))
+    if model == "refusing-register":
+        return _refusing(alone, keys, budget)
     by = _compiled if model in COMPILED_MODELS else _plain
     return by(alone, keys, model, budget)
+
+
+def _refusing(calls: Calls, keys: Column, budget: Budget) -> KeyFound:
+    """Search registers that also refuse: what has no order without its refusals has none with them, and that is compiled."""
+    bare = np.flatnonzero(calls.kind != Kind.CAS_REFUSED)
+    valid = np.full(len(keys), -1, dtype=np.int64)
+    steps, explained = np.zeros_like(valid), np.zeros_like(valid)
+    if len(bare):
+        without = search_each_key(calls.select(bare), "cas-register", budget)
+        steps[without.keys], explained[without.keys] = without.steps, without.explained
+        valid[without.keys[without.valid == 0]] = 0
+    orders = [np.zeros(0, dtype=np.int64)] * len(keys)
+    rest = np.flatnonzero(valid[calls.key] < 0)
+    if len(rest):
+        found = _plain(calls.select(rest), np.unique(calls.key[rest]), "refusing-register", budget)
+        valid[found.keys] = found.valid
+        steps[found.keys] += found.steps
+        explained[found.keys] = found.explained
+        for key, order in zip(found.keys.tolist(), found.orders, strict=True):
+            orders[key] = rest[order]
+    return KeyFound(keys=keys, valid=valid, steps=steps, explained=explained, orders=orders)
 
 
 def _plain(calls: Calls, keys: Column, model: str, budget: Budget) -> KeyFound:
@@ -127,12 +153,20 @@ class _State:
 
 def _sweep(calls: Calls, key: int, model: str, budget: Budget, state: _State) -> None:
     """Let a sweep try what a short search could not settle."""
-    from harness.checkers.linearizable.by_sweep import sweep_key  # noqa: PLC0415
+    from harness.checkers.linearizable.by_sweep import WIDE_BREADTHS, sweep_key  # noqa: PLC0415
 
     rows = np.flatnonzero(calls.key == key)
     alone = msgspec.structs.replace(calls.select(rows), key=np.zeros(len(rows), dtype=np.int64))
     left = msgspec.structs.replace(budget, steps_max=int(budget.steps_max - state.steps[key]))
-    swept = sweep_key(alone, model, left)
+    _accept(state, key, rows, sweep_key(alone, model, left))
+    left = msgspec.structs.replace(budget, steps_max=int(budget.steps_max - state.steps[key]))
+    wide = left.steps_max // _WIDE_SHARES
+    if state.valid[key] < 0 and wide >= _WIDE_MIN and WIDE_BREADTHS:
+        _accept(state, key, rows, sweep_key(alone, model, left, WIDE_BREADTHS, wide))
+
+
+def _accept(state: _State, key: int, rows: Column, swept: Any) -> None:
+    """Take over what a sweep found of the rows of a key."""
     state.steps[key] += swept.steps
     state.explained[key] = max(state.explained[key], swept.explained)
     if swept.valid != "unknown":

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from harness.checkers.linearizable.calls import Calls, Column
-from harness.checkers.linearizable.compiled import column
+from harness.checkers.linearizable.compiled import COMPILED, column
 from harness.checkers.linearizable.encoding import Encoded, Steps, encode
 from harness.checkers.linearizable.places import (
     FIELDS,
@@ -34,10 +34,13 @@ from harness.checkers.linearizable.sweep import (
     way,
 )
 
-__all__ = ["BREADTHS", "Swept", "sweep_key"]
+__all__ = ["BREADTHS", "WIDE_BREADTHS", "Swept", "sweep_key"]
 
 BREADTHS = ((8, 256), (512, 512))
 """Places kept and places kept in hard stretches, for a hasty sweep and for a thorough one."""
+
+WIDE_BREADTHS = ((4096, 4096), (32768, 32768)) if COMPILED else ()
+"""So for thorough sweeps of what is hard, where many crashed operations could each stand for another; they need some memory."""
 
 _TRIES_MIN, _TRIES_PER_STEP = 100_000, 60
 """Work of one sweep, at most, beside that for each step of the history."""
@@ -62,8 +65,12 @@ def sweep_key(
     model: str,
     budget: Budget,
     breadths: tuple[tuple[int, int], ...] = BREADTHS,
+    patience: int = 0,
 ) -> Swept:
-    """Sweep over the calls of one key (whose number is 0), with few places first: see `BREADTHS`."""
+    """Sweep over the calls of one key (whose number is 0), with few places first: see `BREADTHS`.
+
+    Each sweep may take `patience` steps, or, with none, what is usual for the length of the history.
+    """
     encoded = encode(calls, model)
     nothing = np.zeros(0, dtype=np.int64)
     steps, kinds = encoded.steps, len(encoded.steps.crash_need)
@@ -73,7 +80,7 @@ def sweep_key(
     line = _timeline(encoded)
     near = Open(*(_zeros(OPEN_MAX + 1) for _ in Open._fields))
     spent_tries = explained = 0
-    patience = _TRIES_MIN + _TRIES_PER_STEP * len(steps.called)
+    patience = patience or _TRIES_MIN + _TRIES_PER_STEP * len(steps.called)
     for most, most_ever in breadths:
         room = _room(encoded, most_ever)
         memory = _memory(len(steps.called), most, USED + -(-kinds // FIELDS))

@@ -66,7 +66,7 @@ FIELDS, _FIELD_BITS = 5, 12
 USED_MOST = (1 << (_FIELD_BITS - 1)) - 1
 """Crashed steps of one class that a place can use; the highest bit of a field is free for comparing."""
 
-_COMPARED_PER_TRY = 8
+_COMPARED_PER_TRY = 32
 """Comparisons of places that count as one step tried."""
 
 _GUARDS = sum(1 << (_FIELD_BITS * (field + 1) - 1) for field in range(FIELDS))

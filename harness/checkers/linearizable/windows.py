@@ -50,6 +50,9 @@ def window_of(calls: Calls, model: str) -> tuple[int, ...]:
 
     Their returns count as in the prefix of the history that ends where the last of them is needed.
     """
+    bare = np.flatnonzero(calls.kind != Kind.CAS_REFUSED)
+    if len(bare) < len(calls) and _inexplicable(calls.select(bare), model, _CUT_BUDGET)[0]:
+        return tuple(bare[list(window_of(calls.select(bare), model))].tolist())
     positions = np.unique(calls.returned[calls.returned < INFINITY])
     low, high = 0, len(positions) - 1
     while low < high:
