@@ -23,18 +23,21 @@ class AloneWithoutSync(Raft):
         return not self._is_quorum_alone() and super()._must_sync(entries, hard_state)
 
 
-class OldTermsByCount(Raft):
-    """R-D1: a leader commits entries of earlier terms by counting copies (Raft paper figure 8; LogCabin #44; PySyncObj #169)."""
+class _OneByOne(Raft):
+    """Sends one entry in an append, which is right, and leaves a moment between entries that a longer append would close."""
 
     def __init__(self, config: Any, *rest: Any) -> None:
-        # One entry in an append, as that figure has it: together with the leader's own one they could not be counted alone.
         super().__init__(msgspec.structs.replace(config, append_bytes_max=1), *rest)
+
+
+class OldTermsByCount(_OneByOne):
+    """R-D1: a leader commits entries of earlier terms by counting copies (Raft paper figure 8; LogCabin #44; PySyncObj #169)."""
 
     def _may_commit(self, index: int) -> bool:
         return index > self.commit
 
 
-class CommitAsFarAsTheLog(Raft):
+class CommitAsFarAsTheLog(_OneByOne):
     """R-D2: a follower takes the leader's commit index up to the end of its own log, matched or not, higher or lower (PySyncObj #166)."""
 
     def _append_outcome(self, message: Append) -> AppendReply:
