@@ -18,7 +18,7 @@ _NO_ANOMALY = frozenset({"", "stimulus"})
 _LATER = 2**63
 
 
-class Cause(msgspec.Struct, frozen=True, order=True):
+class Cause(msgspec.Struct, frozen=True):
     """See the module. `code_point` is empty where no crash led to it, or none that the checker knows of."""
 
     checker: str
@@ -33,16 +33,19 @@ class Cause(msgspec.Struct, frozen=True, order=True):
 
 
 def causes_of(results: Mapping[str, Any]) -> list[Cause]:
-    """Return the causes for which a run with these results is invalid, each once, the earliest first; none if it is not."""
+    """Return the causes for which a run with these results is invalid, each once; none if it is not.
+
+    The earliest comes first, what has no time last; those of one time in the order in which their checkers tell them.
+    """
     found = [
-        (_when(piece), place, _cause(name, piece))
-        for place, (name, checker) in enumerate(results["checkers"].items())
+        (_when(piece), _cause(name, piece))
+        for name, checker in results["checkers"].items()
         if checker["valid"] is False
         for piece in checker["evidence"]
         if piece.get("invariant", "") not in _NO_ANOMALY
     ]
-    found.sort()
-    return list(dict.fromkeys([cause for _, _, cause in found]))
+    found.sort(key=lambda one: one[0])
+    return list(dict.fromkeys([cause for _, cause in found]))
 
 
 def main_cause(results: Mapping[str, Any]) -> Cause | None:
