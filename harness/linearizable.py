@@ -56,7 +56,11 @@ def linearizable(
     }
     if judgement.valid is False:
         window = sorted(called.rows[list(judgement.window)].tolist())
-        return Verdict(valid=False, facts=facts, evidence=[_conviction(columns, window)])
+        return Verdict(
+            valid=False,
+            facts=facts,
+            evidence=[_conviction(columns, window, whatever_before=judgement.whatever_before)],
+        )
     if judgement.valid == "unknown" and definite:
         return Verdict(valid="unknown", facts=facts, evidence=[_given_up(judgement)])
     if not definite:
@@ -65,12 +69,13 @@ def linearizable(
     return Verdict(valid=True, facts=facts)
 
 
-def _conviction(columns: Columns, window: list[int]) -> dict[str, Any]:
+def _conviction(columns: Columns, window: list[int], *, whatever_before: bool) -> dict[str, Any]:
     """The finding for rows that no order explains."""
     shown = [_told(columns, row) for row in window[:_WORDS_SHOWN_MAX]]
     if len(window) > _WORDS_SHOWN_MAX:
         shown.append(f"and {len(window) - _WORDS_SHOWN_MAX} more")
-    what = "\n".join([f"no order explains these {len(window)} operations:", *shown])
+    before = ", whatever came before them" if whatever_before else ""
+    what = "\n".join([f"no order explains these {len(window)} operations{before}:", *shown])
     operations = [as_data(columns, row) for row in window]
     return finding(NAME, "I32", what, operations=operations)
 

@@ -29,7 +29,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a history.
 
     `each` holds a key's verdict: 1 valid, 0 not, -1 unknown, and 1 where a key has no rows. `window` holds rows of one
-    key that is not linearizable, few that no order explains. Of a search, `steps` is what it cost; of the
+    key that is not linearizable, few that no order explains, with `whatever_before` from whatever state. Of a search, `steps` is what it cost; of the
     unknown key that was explained least, `explained` of `of` rows were put in order.
     """
 
@@ -39,6 +39,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     keys_by_search: int
     each: Column
     window: tuple[int, ...] = ()
+    whatever_before: bool = False
     steps: int = 0
     explained: int = 0
     of: int = 0
@@ -51,6 +52,7 @@ def judge(calls: Calls, model: str, budget: Budget = DEFAULT_BUDGET) -> Judgemen
     monitor = monitor_for(calls, model)
     each = np.ones(keys, dtype=np.int64)
     window: tuple[int, ...] = ()
+    whatever_before = False
     rest = np.arange(len(calls))
     inhabited = np.bincount(calls.key, minlength=keys) > 0
     judged = 0
@@ -68,7 +70,9 @@ def judge(calls: Calls, model: str, budget: Budget = DEFAULT_BUDGET) -> Judgemen
         wrong = searched.keys[searched.valid == 0]
         if len(wrong) and not window:
             rows = np.flatnonzero(calls.key == wrong[0])
-            window = tuple(rows[list(window_of(calls.select(rows), model))].tolist())
+            shown = window_of(calls.select(rows), model)
+            window = tuple(rows[list(shown.rows)].tolist())
+            whatever_before = shown.whatever_before
         open_keys = np.flatnonzero(searched.valid < 0)
         if len(open_keys):
             least = open_keys[np.argmin(searched.explained[open_keys])]
@@ -85,6 +89,7 @@ def judge(calls: Calls, model: str, budget: Budget = DEFAULT_BUDGET) -> Judgemen
         keys_by_search=by_search,
         each=each,
         window=window,
+        whatever_before=whatever_before,
         steps=steps,
         explained=explained,
         of=of,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 
 from harness.checkers.linearizable.by_search import search_each_key
@@ -27,7 +28,7 @@ from harness.checkers.linearizable.segments import (
     until,
 )
 
-__all__ = ["window_of"]
+__all__ = ["Window", "window_of"]
 
 _WORK_MAX = 1_000_000
 """Steps searched and rows looked at while rows go; then a window stays as it is."""
@@ -45,14 +46,22 @@ Test = Callable[[Calls], tuple[bool, int]]
 """Whether no order explains some rows, as far as a budget can tell, and what it cost."""
 
 
-def window_of(calls: Calls, model: str) -> tuple[int, ...]:
+class Window(msgspec.Struct, frozen=True):
+    """Rows that no order explains; with `whatever_before`, from no state that the object could have been in."""
+
+    rows: tuple[int, ...] = ()
+    whatever_before: bool = False
+
+
+def window_of(calls: Calls, model: str) -> Window:
     """Return few rows of `calls` (of one key, not linearizable) that are not linearizable by themselves.
 
     Their returns count as in the prefix of the history that ends where the last of them is needed.
     """
     bare = np.flatnonzero(calls.kind != Kind.CAS_REFUSED)
     if len(bare) < len(calls) and _inexplicable(calls.select(bare), model, _CUT_BUDGET)[0]:
-        return tuple(bare[list(window_of(calls.select(bare), model))].tolist())
+        found = window_of(calls.select(bare), model)
+        return Window(tuple(bare[list(found.rows)].tolist()), found.whatever_before)
     positions = np.unique(calls.returned[calls.returned < INFINITY])
     low, high = 0, len(positions) - 1
     while low < high:
@@ -62,18 +71,18 @@ def window_of(calls: Calls, model: str) -> tuple[int, ...]:
         else:
             low = middle + 1
     if not len(positions):
-        return ()
+        return Window()
     short = until(calls, int(positions[low]))
     if model in SEGMENTED_MODELS:
         window = _by_segments(short, model, positions[: low + 1])
         if window is not None:
-            return tuple(window.tolist())
+            return Window(tuple(window.tolist()), whatever_before=True)
 
     def alone(rows: Calls) -> tuple[bool, int]:
         return _inexplicable(rows, model, _TEST_BUDGET)
 
     kept = _shrunk(short, lambda rows: _closed(short, model, rows), alone)
-    return tuple(kept.tolist())
+    return Window(tuple(kept.tolist()))
 
 
 def _by_segments(calls: Calls, model: str, positions: Column) -> Column | None:

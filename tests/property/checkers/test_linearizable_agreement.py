@@ -80,7 +80,7 @@ def test_windows_of_searches_are_inexplicable(model):
     for rows in some(model, unique=False, count=40):
         if not brute_force(rows, model):
             calls = joined([rows])
-            window = window_of(calls, model)
+            window = window_of(calls, model).rows
             kept = calls.select(np.array(window))
             assert search(kept, MODELS[model], BUDGET).valid is False
             shown += 1

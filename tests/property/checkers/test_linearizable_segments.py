@@ -68,8 +68,10 @@ def test_a_stale_read_among_few_values_has_a_small_window():
     values[[302, 303]] = values[300]
     calls = in_turn(kinds, values, np.zeros(400, dtype=np.int64))
 
-    window = window_of(calls, "register")
+    found = window_of(calls, "register")
+    window = found.rows
 
+    assert found.whatever_before
     assert 301 in window
     assert len(window) <= WINDOW_MAX
     assert not explained(calls.select(np.array(window)), "register")
