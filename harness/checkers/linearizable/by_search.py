@@ -25,8 +25,8 @@ _GLANCE_PER_STEP, _GLANCE_PER_STEP_CRASHED = 3.0, 0.8
 """Steps of the short search that every key gets first, at least, and for each definite operation: fewer where some crashed, for
 there a search that is not through at once is mostly lost."""
 
-_WIDE_SHARES, _WIDE_MIN = 2, 200_000
-"""Each wide sweep gets one of so many shares of what the budget still has, if that are enough steps; the search has what is left."""
+_WIDE_MIN = 200_000
+"""A wide sweep gets what the budget still has, if that are so many steps; the search has what is left."""
 
 _CONFIRMING = 1
 """Series of the marks with which an illegal verdict is asked again."""
@@ -111,7 +111,9 @@ def _compiled(calls: Calls, keys: Column, model: str, budget: Budget) -> KeyFoun
             _sweep(calls, key, model, budget, state)
     hard = np.flatnonzero((state.valid < 0) & (state.steps < budget.steps_max))
     if len(hard):
-        state.add(search_keys(encoded, budget, hard.tolist()), hard)
+        left = int(budget.steps_max - state.steps[hard].min())
+        rest = msgspec.structs.replace(budget, steps_max=left)
+        state.add(search_keys(encoded, rest, hard.tolist()), hard)
     illegal = np.flatnonzero((state.valid == 0) & ~state.proven)
     if len(illegal):
         again = search_keys(encoded, budget, illegal.tolist(), _CONFIRMING)
@@ -160,9 +162,8 @@ def _sweep(calls: Calls, key: int, model: str, budget: Budget, state: _State) ->
     left = msgspec.structs.replace(budget, steps_max=int(budget.steps_max - state.steps[key]))
     _accept(state, key, rows, sweep_key(alone, model, left))
     left = msgspec.structs.replace(budget, steps_max=int(budget.steps_max - state.steps[key]))
-    wide = left.steps_max // _WIDE_SHARES
-    if state.valid[key] < 0 and wide >= _WIDE_MIN and WIDE_BREADTHS:
-        _accept(state, key, rows, sweep_key(alone, model, left, WIDE_BREADTHS, wide))
+    if state.valid[key] < 0 and left.steps_max >= _WIDE_MIN and WIDE_BREADTHS:
+        _accept(state, key, rows, sweep_key(alone, model, left, WIDE_BREADTHS, left.steps_max))
 
 
 def _accept(state: _State, key: int, rows: Column, swept: Any) -> None:

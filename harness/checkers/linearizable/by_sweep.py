@@ -39,8 +39,8 @@ __all__ = ["BREADTHS", "WIDE_BREADTHS", "Swept", "sweep_key"]
 BREADTHS = ((8, 256), (512, 512))
 """Places kept and places kept in hard stretches, for a hasty sweep and for a thorough one."""
 
-WIDE_BREADTHS = ((4096, 4096), (32768, 32768)) if COMPILED else ()
-"""So for thorough sweeps of what is hard, where many crashed operations could each stand for another; they need some memory."""
+WIDE_BREADTHS = ((32768, 32768),) if COMPILED else ()
+"""So for a thorough sweep of what is hard, where many crashed operations could each stand for another; it needs some memory."""
 
 _TRIES_MIN, _TRIES_PER_STEP = 100_000, 60
 """Work of one sweep, at most, beside that for each step of the history."""
