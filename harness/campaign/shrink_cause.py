@@ -3,16 +3,21 @@
 A cause is a checker, the kind of anomaly that it names, and the code point in front of which a node was struck before, where
 the finding has one. Two runs fail alike when the one shows the cause of the other. Of several causes in a run the earliest
 is its own: the later ones are often what follows from it.
+
+Some checkers conclude from what is missing at the end, and take it for granted that a workload asked for everything. With operations left
+out that must be looked at: `PRESUMED` says, for each of these checkers, what a history must end with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-__all__ = ["Cause", "causes_of", "main_cause"]
+from harness.operation import Operation
+
+__all__ = ["PRESUMED", "Cause", "causes_of", "main_cause", "shows"]
 
 _NO_ANOMALY = frozenset({"", "stimulus"})
 _LATER = 2**63
@@ -51,6 +56,28 @@ def causes_of(results: Mapping[str, Any]) -> list[Cause]:
 def main_cause(results: Mapping[str, Any]) -> Cause | None:
     """Return the cause of a run with these results, or None when nothing in it is invalid."""
     return next(iter(causes_of(results)), None)
+
+
+def shows(cause: Cause, results: Mapping[str, Any], history: Sequence[Operation]) -> bool:
+    """Whether a run with these results and this history fails for `cause`, and its checker may conclude so."""
+    presumed = PRESUMED.get(cause.checker)
+    return cause in causes_of(results) and (presumed is None or presumed(history))
+
+
+def _ends_drained(history: Sequence[Operation]) -> bool:
+    """Whether a dequeue that found nothing was asked for when every enqueue had come to its end."""
+    put = max([place for place, one in enumerate(history) if one.f == "enqueue"], default=-1)
+    asked = {
+        one.process for one in history[put + 1 :] if one.f == "dequeue" and one.type == "invoke"
+    }
+    return any(
+        one.f == "dequeue" and one.type == "ok" and one.value is None and one.process in asked
+        for one in history[put + 1 :]
+    )
+
+
+PRESUMED: dict[str, Callable[[Sequence[Operation]], bool]] = {"total-queue": _ends_drained}
+"""Checker -> what its conclusions presume of a history."""
 
 
 def _cause(checker: str, piece: Mapping[str, Any]) -> Cause:

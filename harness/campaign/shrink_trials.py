@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
 from harness.campaign.shrink_answers import Answers
-from harness.campaign.shrink_cause import Cause, causes_of
+from harness.campaign.shrink_cause import Cause, shows
 from harness.campaign.shrink_course import Course, scenario_of
 from harness.campaign.simulate import simulate
 from harness.errors import RunFailed, RunStuck, UserMistake
@@ -39,10 +39,10 @@ class OutOfTime(Exception):
 def fails_alike(scenario: Scenario, cause: Cause) -> bool:
     """Run `scenario` and return whether it is invalid for `cause`; one that cannot be run to its end is not."""
     try:
-        results = simulate(scenario).results
+        finished = simulate(scenario)
     except (UserMistake, RunStuck):
         return False
-    return cause in causes_of(results)
+    return shows(cause, finished.results, finished.history)
 
 
 class Trials:

@@ -13,11 +13,12 @@ import pytest
 from cluster.worlds.tape import Tape
 from harness.campaign.plan import make_plan
 from harness.campaign.shrink_answers import Answers
-from harness.campaign.shrink_cause import Cause, causes_of, main_cause
+from harness.campaign.shrink_cause import Cause, causes_of, main_cause, shows
 from harness.campaign.shrink_course import Course, course_of, scenario_of
 from harness.campaign.shrink_minimise import Ask, minimise
 from harness.campaign.shrink_passes import fewer_nodes, plainer_faults
 from harness.campaign.simulate import simulate
+from harness.operation import Operation
 from harness.scenario import At, FaultEntry, Scenario
 from workloads.exact import ExactStep
 
@@ -165,6 +166,20 @@ def test_the_cause_is_the_earliest_finding_of_what_is_invalid() -> None:
 
     assert causes_of(found) == [Cause("linear", "I32"), Cause("model", "I2", "kill")]
     assert main_cause(results(stats=(True, []))) is None
+
+
+def test_what_was_never_asked_for_is_not_lost() -> None:
+    """An element is missing only when a dequeue behind every enqueue found nothing; without that a smaller run proves nothing."""
+    found = results(**{"total-queue": (False, [{"invariant": "lost"}])})
+    cause = Cause("total-queue", "lost")
+    put = Operation(process=0, f="enqueue", value=1)
+    ask = Operation(process=1, f="dequeue")
+    done, empty = put.completed("ok"), ask.completed("ok")
+
+    assert shows(cause, found, [put, done, ask, empty])
+    assert not shows(cause, found, [put, done])
+    assert not shows(cause, found, [put, ask, done, empty])
+    assert not shows(cause, results(), [put, done, ask, empty])
 
 
 def test_answers_outlive_whoever_asked(tmp_path: Path) -> None:
