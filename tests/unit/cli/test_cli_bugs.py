@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from cluster.bugs.catalogue import CATALOGUE, PENDING
@@ -16,7 +17,9 @@ def score_of(**found):
     """A stand-in for the search: bug id -> whether it is found, in one seed."""
 
     def look(bug_id, _budget_s):
-        return BugScore(id=bug_id, found=found[bug_id.replace("-", "_")], seeds=1, seed=0, cpu_s=0.5)
+        return BugScore(
+            id=bug_id, found=found[bug_id.replace("-", "_")], seeds=1, seed=0, cpu_s=0.5
+        )
 
     return look
 
@@ -61,8 +64,6 @@ def test_an_unknown_bug_is_a_mistake(capsys):
 
 def test_a_conviction_for_another_reason_does_not_count(monkeypatch):
     """A bug is found when one of the checkers that must catch it says so, not by any other."""
-    import msgspec
-
     bug = CATALOGUE["K-9"]
     assert look_for("K-9", None).found
     way = msgspec.structs.replace(bug.way, seeds=1)
