@@ -54,6 +54,7 @@ EDGES = {
     "cluster/worlds/host/power_disk/control.py": "a socket and a thread beside FUSE's loop",
     "cluster/worlds/host/power_disk/operations.py": "what FUSE calls",
     "cluster/worlds/host/power_disk/power_disk.py": "starts and ends a daemon",
+    "cluster/worlds/host/power_disk/socket_name.py": "a descriptor of a folder, for a name that is short",
     "cluster/worlds/host/power_disk/volume.py": "real files, and the numbers of errors and flags in os",
     "cluster/worlds/local/": "real processes, ports and time",
     "cluster/worlds/real/": "what worlds of real processes share: real time, signals, lines",

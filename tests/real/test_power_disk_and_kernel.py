@@ -6,6 +6,7 @@ All three must keep what was synced. The mounted disk must lose the rest; the ke
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -67,6 +68,8 @@ def acknowledged(disk, program, lines):
     with subprocess.Popen(words, stdout=subprocess.PIPE) as child:
         told = [child.stdout.readline() for _ in range(lines)]
         if isinstance(disk, LoopDisk):
+            child.send_signal(signal.SIGSTOP)  # an fsync under way while ext4 is cut may yet answer
+            os.waitpid(child.pid, os.WUNTRACED)
             disk.cut()
         child.kill()
         told += child.stdout.read().split(b"\n")[:-1]

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from cluster.worlds.host.power_disk.messages import (
     StatusReply,
 )
 from cluster.worlds.host.power_disk.operations import Operations
+from cluster.worlds.host.power_disk.socket_name import short_name
 
 __all__ = ["Control"]
 
@@ -42,7 +44,8 @@ class Control:
     def __init__(self, path: str) -> None:
         """Listen at `path`, a name in a directory that nobody else can enter."""
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(path)
+        with short_name(Path(path)) as name:
+            self._listener.bind(name)
         self._listener.listen()
         self._operations: Operations | None = None
 

@@ -34,6 +34,7 @@ from cluster.worlds.host.power_disk.messages import (
     Status,
     StatusReply,
 )
+from cluster.worlds.host.power_disk.socket_name import short_name
 from cluster.worlds.local.leftovers import lists_directory, start_ticks
 
 __all__ = ["FILE_SYSTEM", "PowerDisk", "remove_stale", "require_fuse", "unmount_stale"]
@@ -210,7 +211,8 @@ class PowerDisk:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
                 line.settimeout(_ORDER_TIMEOUT_S)
-                line.connect(str(self._private / "control"))
+                with short_name(self._private / "control") as name:
+                    line.connect(name)
                 line.sendall(msgspec.json.encode(request) + b"\n")
                 with line.makefile("rb") as answer:
                     reply = msgspec.json.decode(answer.readline(), type=Reply)
