@@ -8,7 +8,6 @@ was found once and is not any more is a regression of the harness, not of the cl
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ import msgspec
 from cluster.bugs.bug import Bug, Way
 from cluster.bugs.catalogue import get
 from harness.campaign.simulate import simulate
+from harness.campaign.workers import begin_worker
 from harness.errors import RunFailed
 from harness.scenario import Scenario
 
@@ -112,7 +112,7 @@ def _all_of(wanted: Sequence[str], budget_s: float | None, jobs: int) -> Iterato
         yield from (look_for(bug_id, budget_s) for bug_id in wanted)
         return
     context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=begin_worker)
     try:
         under_way = [pool.submit(look_for, bug_id, budget_s) for bug_id in wanted]
         for future in as_completed(under_way):
@@ -121,11 +121,6 @@ def _all_of(wanted: Sequence[str], budget_s: float | None, jobs: int) -> Iterato
         raise RunFailed("a worker process died while it looked for a bug") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Ctrl-C goes to the whole foreground group; ending workers is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _sum(scores: list[BugScore]) -> Score:

@@ -7,9 +7,6 @@ simulator makes exact. One seed in a hundred is run twice on the spot and its fi
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,6 +17,7 @@ from typing import Any
 import msgspec
 
 from harness.campaign.simulate import simulate
+from harness.campaign.workers import begin_worker
 from harness.checkers.checker import Valid, merge_valid
 from harness.errors import RunFailed
 from harness.scenario import Scenario
@@ -161,7 +159,7 @@ def _in_order(scenario: Scenario, source: Iterator[int], jobs: int) -> Iterator[
             yield _run_seed(scenario, seed)
         return
     context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=begin_worker)
     under_way: list[tuple[list[int], Future[list[Brief]]]] = []
     try:
         while True:
@@ -176,23 +174,6 @@ def _in_order(scenario: Scenario, source: Iterator[int], jobs: int) -> Iterator[
                 raise WorkerDied(f"a worker process died while it ran the seeds {chunk}") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Leave interrupts to the parent, and end with it.
-
-    Ctrl-C goes to the whole foreground group; ending workers is the parent's business. A parent that was killed can end
-    nobody, and workers share the pipe of their work: none would ever see it closed.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _run_chunk(scenario: Scenario, seeds: list[int]) -> list[Brief]:

@@ -7,9 +7,6 @@ answers alone. Other processes are started when a run takes long enough for them
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,6 +17,7 @@ from harness.campaign.shrink_answers import Answers
 from harness.campaign.shrink_cause import Cause, shows
 from harness.campaign.shrink_course import Course, scenario_of
 from harness.campaign.simulate import simulate
+from harness.campaign.workers import begin_worker
 from harness.errors import RunFailed, RunStuck, UserMistake
 from harness.scenario import Scenario
 
@@ -99,7 +97,7 @@ class Trials:
         pool = self._pool = self._pool or ProcessPoolExecutor(
             self._jobs,
             mp_context=multiprocessing.get_context("forkserver"),
-            initializer=_begin_worker,
+            initializer=begin_worker,
         )
         under_way: list[tuple[Course, Scenario, Future[tuple[bool, float]] | bool]] = []
         try:
@@ -139,16 +137,3 @@ class Trials:
 def _timed(scenario: Scenario, cause: Cause) -> tuple[bool, float]:
     began_s = time.monotonic()
     return fails_alike(scenario, cause), time.monotonic() - began_s
-
-
-def _begin_worker() -> None:
-    """Leave interrupts to the parent, and end with it: one that was killed can end nobody."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
