@@ -6,7 +6,7 @@ are numbers. A transaction that only reads is asked of the process's own node, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,10 +14,17 @@ import msgspec
 from harness.generator import Generator, Generatorish, RandomSource, each_thread, limit
 from harness.operation import Operation
 from workloads.key_value import KeyValueClient, KeyValueLine
-from workloads.mix import Reached
+from workloads.mix import Made, Reached
 from workloads.promises import logged_transaction
 
-__all__ = ["TransactionClient", "draw_transaction", "first_key", "last_reads", "logged"]
+__all__ = [
+    "TransactionClient",
+    "draw_transaction",
+    "first_key",
+    "last_reads",
+    "logged",
+    "unique_writes",
+]
 
 
 def _asked(operations: list[list[Any]]) -> list[list[Any]]:
@@ -85,3 +92,26 @@ def last_reads(reached: Reached, keys: int, uses_max: int) -> Generator:
         return {"f": "txn", "value": [["r", key, None] for key in names]}
 
     return each_thread(limit(2, read))
+
+
+def unique_writes(
+    write: str, options: Mapping[str, Any], uses_max: int
+) -> Callable[[RandomSource, int], Made]:
+    """Return what draws a transaction in which every `write` is of a value of its own, on keys given up after `uses_max` of them.
+
+    Of `options` it reads `keys`, `length_max` and `read_percent`.
+    """
+    keys = options["keys"]
+
+    def make(random: RandomSource, number: int) -> Made:
+        operations = draw_transaction(
+            random,
+            length_max=options["length_max"],
+            read_percent=options["read_percent"],
+            write=write,
+            number=number,
+            key_of=lambda now: first_key(now, keys, uses_max) + random.below(keys),
+        )
+        return Made("txn", operations, sum(f == write for f, _, _ in operations))
+
+    return make

@@ -14,16 +14,14 @@ from typing import Annotated, Any
 import msgspec
 
 from cluster.worlds.tape import Stream
-from harness.generator import RandomSource
 from harness.test import Workload
-from workloads.mix import Made, Mix, Reached
+from workloads.mix import Mix, Reached
 from workloads.promises import promises
 from workloads.transactions import (
     TransactionClient,
-    draw_transaction,
-    first_key,
     last_reads,
     logged,
+    unique_writes,
 )
 
 __all__ = ["OPTIONS", "swarm", "workload"]
@@ -56,21 +54,10 @@ def workload(options: Mapping[str, Any]) -> Workload:
     keys, uses_max = options["keys"], options["writes_max"]
     reached = Reached()
 
-    def make(random: RandomSource, number: int) -> Made:
-        operations = draw_transaction(
-            random,
-            length_max=options["length_max"],
-            read_percent=options["read_percent"],
-            write="w",
-            number=number,
-            key_of=lambda now: first_key(now, keys, uses_max) + random.below(keys),
-        )
-        return Made("txn", operations, sum(f == "w" for f, _, _ in operations))
-
     return Workload(
         name="wr",
         client=TransactionClient(insists=options["insists"]),
-        generator=Mix(make, reached),
+        generator=Mix(unique_writes("w", options, uses_max), reached),
         final_generator=last_reads(reached, keys, uses_max),
         checkers=(Isolation(("strict-serializable",), "realtime"), *promises(logged)),
         stimuli={"acked_sync_writes": 1},
