@@ -258,7 +258,7 @@ def _doubts(facts: dict[str, Any], forbidden: frozenset[str]) -> list[tuple[str,
         what = "too many transactions to keep what precedes what: causality was not judged"
         doubts.append(("search", what))
     if not facts["dependencies"]:
-        what = "no transaction depends on another: nothing could have gone wrong visibly"
+        what = "no transaction depends on another"
         doubts.append(("stimulus", what))
     return doubts
 

@@ -94,14 +94,14 @@ def _in_versions(transactions: Transactions, order: Order) -> Iterator[Anomaly]:
         yield _phantom(transactions, int(order.longest[order.key[at]]), int(order.value[at]))
     for at in _first((writer >= 0) & (status == FAIL)):
         yield _aborted(transactions, int(order.longest[order.key[at]]), int(writer[at]))
-    neighbours = order.key[1:] == order.key[:-1]
-    dirty = neighbours & (writer[:-1] >= 0) & (status[:-1] == FAIL) & (status[1:] == OK)
+    definite = np.flatnonzero(status != INFO)
+    before, behind = definite[:-1], definite[1:]
+    dirty = (order.key[before] == order.key[behind]) & (writer[before] >= 0)
+    dirty &= (status[before] == FAIL) & (status[behind] == OK)
     for at in _first(dirty):
-        before, behind = int(writer[at]), int(writer[at + 1])
-        what = f"{say(transactions, behind)} right behind an element of {label(_of(transactions, before)[0])}, which failed"
-        yield Anomaly(
-            name="dirty-update", transactions=_of(transactions, before, behind), what=what
-        )
+        failed, built = int(writer[before[at]]), int(writer[behind[at]])
+        what = f"{say(transactions, built)} behind an element of {label(_of(transactions, failed)[0])}, which failed"
+        yield Anomaly(name="dirty-update", transactions=_of(transactions, failed, built), what=what)
     seen = writer[writer >= 0]
     repeated = np.bincount(seen, minlength=1) > 1
     for position in _first(repeated):
