@@ -4,7 +4,7 @@ Histories have two to five transactions with one to three micro-operations on up
 drawn, some ended indeterminate or failed, some reads spoiled. The truth follows from the models' axioms over orders and
 visibility (`tests/support/transaction_oracle.py`); it knows nothing of graphs. Anything else than agreement ends the script.
 
-    python benchmarks/transactions_agreement.py [--count N] [--seed N] [--jobs N] [--json]
+    python benchmarks/transactions_agreement.py [--count N] [--seed N] [--kinds LIST] [--jobs N] [--json]
 """
 
 from __future__ import annotations
@@ -63,10 +63,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--count", type=int, default=100_000, help="histories of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    lines = [measure(kind, options.count, options.seed, options.jobs) for kind in KINDS]
+    kinds = options.kinds.split(",")
+    lines = [measure(kind, options.count, options.seed, options.jobs) for kind in kinds]
     if options.json:
         print(json.dumps({"kinds": lines}))
         return

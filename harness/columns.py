@@ -42,6 +42,7 @@ __all__ = [
     "columns",
     "columns_of",
     "events_from",
+    "held_columns_of",
     "pairs_of",
     "rises",
     "without_collector",
@@ -296,12 +297,15 @@ def _place(events: Events, position: int) -> str:
     return f"{kind} {events.fs[events.f[position]]} of process {events.process[position]}"
 
 
-def columns(events: Events, convention: Convention) -> Columns:
-    """Pair `events` and take their values apart by `convention`. Raises Misfit."""
+def columns(events: Events, convention: Convention, *, compared: bool = True) -> Columns:
+    """Pair `events` and take their values apart by `convention`. Raises Misfit.
+
+    Not `compared`, each value has a code of its own, whatever it equals.
+    """
     called, returned = _paired(events)
     ended = returned >= 0
     kind = np.where(ended, events.type[returned], INFO).astype(np.int8)
-    taken = _Parts(events, called, np.where(kind == OK, returned, -1))
+    taken = _Parts(events, called, np.where(kind == OK, returned, -1), compared=compared)
     f = events.f[called]
     for code in np.unique(f).tolist():
         rows = np.flatnonzero(f == code)
@@ -310,7 +314,7 @@ def columns(events: Events, convention: Convention) -> Columns:
             known = ", ".join(convention)
             first = int(called[rows[0]])
             raise Misfit(first, f"({_place(events, first)}) is none of {known}")
-        _refuse_keys(events, int(called[rows[0]]), roles)
+        _refuse_keys(events, int(called[rows[0]]), taken.completed[rows], roles)
         taken.take(rows, "key", taken.called, roles.key)
         taken.take(rows, "argument", taken.called, roles.argument)
         taken.take(rows, "second", taken.called, roles.second)
@@ -332,12 +336,16 @@ def columns(events: Events, convention: Convention) -> Columns:
     )
 
 
-def _refuse_keys(events: Events, position: int, roles: Roles) -> None:
-    """Raise Misfit where what is only answered is asked with [key, nil], and nobody spoke of keys."""
+def _refuse_keys(events: Events, position: int, completed: Integers, roles: Roles) -> None:
+    """Raise Misfit where what is only answered is asked with [key, nil] and not answered otherwise, and nobody spoke of keys."""
     asked = events.values[events.value[position]] if len(events.values) else None
     if roles.key is not None or roles.argument is not None or roles.result != ():
         return
     if isinstance(asked, list) and len(asked) == 2 and asked[1] is None:
+        told = completed[completed >= 0][:1].tolist()
+        answers = [events.values[events.value[place]] for place in told]
+        if any(not isinstance(one, list) or len(one) != 2 or one[0] != asked[0] for one in answers):
+            return
         what = f"is asked with [{asked[0]!r}, nil]: values are [key, value], each key stands alone (--independent)"
         raise Misfit(position, f"({_place(events, position)}) {what}")
 
@@ -345,6 +353,14 @@ def _refuse_keys(events: Events, position: int, roles: Roles) -> None:
 def columns_of(operations: Iterable[Operation], convention: Convention) -> Columns:
     """`operations` in columns. Raises Misfit."""
     return columns(events_from(operations), convention)
+
+
+def held_columns_of(operations: Sequence[Operation], convention: Convention) -> Columns:
+    """The same for whoever judges the operations themselves: no two values are compared, which is most of the work. Raises Misfit."""
+    builder = EventsBuilder()
+    builder.add(operations, range(len(operations)))
+    values = [one.value for one in operations]
+    return columns(builder.events(lambda _keys: values), convention, compared=False)
 
 
 def pairs_of(operations: Sequence[Operation], convention: Convention) -> Columns:
@@ -357,7 +373,9 @@ def pairs_of(operations: Sequence[Operation], convention: Convention) -> Columns
 class _Parts:
     """Takes the values of events apart; every different value once."""
 
-    def __init__(self, events: Events, called: Integers, completed: Integers) -> None:
+    def __init__(
+        self, events: Events, called: Integers, completed: Integers, *, compared: bool
+    ) -> None:
         self.called = called
         self.completed = completed
         """Positions of the completions that are ok; -1 for other rows."""
@@ -368,6 +386,7 @@ class _Parts:
         for name in ("argument", "second", "result"):
             self._tables[name] = (shared, self.values)
         self._events = events
+        self._compared = compared
         self.columns = {name: np.full(len(called), ABSENT, np.int32) for name in self._tables}
 
     def take(self, rows: Integers, column: str, positions: Integers, path: Path | None) -> None:
@@ -385,6 +404,10 @@ class _Parts:
         except (LookupError, TypeError):
             raise self._misfit(positions[rows], codes, path) from None
         known, table = self._tables[column]
+        if column != "key" and not self._compared:
+            self.columns[column][rows] = len(table) + np.searchsorted(np.flatnonzero(used), codes)
+            table.extend(originals)
+            return
         keys = frozen_all(originals)
         found = [known[key] for key in keys]
         if keys is originals:

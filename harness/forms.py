@@ -75,14 +75,23 @@ def _is_move(micro: Any) -> bool:
     polled = micro[1] if len(micro) == 2 else None
     return polled is None or (
         isinstance(polled, dict)
-        and all(isinstance(pairs, list) and all(map(_is_message, pairs)) for pairs in polled.values())
-    )  # fmt: skip
+        and all(isinstance(pairs, list) and _are_messages(pairs) for pairs in polled.values())
+    )
 
 
 def _is_message(pair: Any) -> bool:
-    if not isinstance(pair, list) or len(pair) != 2:
-        return False
-    return pair[0] is None or (_is_integer(pair[0]) and pair[0] >= 0)
+    return _are_messages([pair])
+
+
+def _are_messages(pairs: list[Any]) -> bool:
+    """One loop, for a poll may hand out a whole log."""
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2:
+            return False
+        offset = pair[0]
+        if offset is not None and (type(offset) is not int or offset < 0):
+            return False
+    return True
 
 
 ANY: Final = Form("", lambda _: True)

@@ -48,9 +48,12 @@ from harness.checkers.unique_ids import UniqueIds
 from harness.checkers.write_precedence import WritePrecedence
 from harness.columns import (
     NEVER,
+    NIL,
+    OK,
     Columns,
     Misfit,
     columns_of,
+    held_columns_of,
     pairs_of,
     rises,
     without_collector,
@@ -58,8 +61,10 @@ from harness.columns import (
 from harness.conventions import CONVENTIONS, Convention, independent
 from harness.errors import UserMistake
 from harness.formats.catalogue import FORMATS, load_columns, load_operations, refused_at
+from harness.formats.lives import LIFE
 from harness.formats.source import Source
 from harness.forms import problem_with
+from harness.idle import any_order, passed
 from harness.linearizable import linearizable
 from harness.operation import NEMESIS, Operation
 from harness.values import frozen, thawed
@@ -79,7 +84,8 @@ UNTIMED_MODEL: Final = "serializable"
 class Question:
     """A history to be judged. `consistency_models` is empty where none was named; `anomalies` are forbidden beyond them.
 
-    `initial` is what registers hold before they are written, `settings` are arguments of the checker, by name.
+    `initial` is what registers hold before they are written, `silent_nil` whether reads of nil say nothing (None: as the format has it),
+    `settings` are arguments of the checker, by name.
     """
 
     def __init__(
@@ -93,6 +99,7 @@ class Question:
         consistency_models: Sequence[str] = (),
         anomalies: Sequence[str] = (),
         initial: Any = None,
+        silent_nil: bool | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
@@ -103,9 +110,12 @@ class Question:
         self.consistency_models = tuple(consistency_models)
         self.anomalies = tuple(anomalies)
         self.initial = initial
+        self._silent_nil = self.format.silent_nil if silent_nil is None else silent_nil
         self.settings = settings or {}
         self.torn = ""
         """What was dropped behind the last whole operation, once the history is loaded."""
+        self.goes_on = False
+        """Whether processes go on after info, once the history is loaded."""
         self.notes: list[str] = []
         """How the file had to be understood, once the history is loaded."""
         self.convention = convention
@@ -122,7 +132,7 @@ class Question:
     @cached_property
     def operations(self) -> list[Operation]:
         """The history as operations of clients, which pair and fit the convention. Raises HistoryDamaged."""
-        return [one for one in self._held(columns_of) if one.process != NEMESIS]
+        return [one for one in self._held(held_columns_of) if one.process != NEMESIS]
 
     @cached_property
     def transactions(self) -> list[Operation]:
@@ -142,6 +152,29 @@ class Question:
         ]
         return np.flatnonzero(np.isin(self.columns.returned, ends))
 
+    @cached_property
+    def silent(self) -> npt.NDArray[np.int64] | None:
+        """Rows of reads of nil where they say nothing, which the notes tell; None where nil is what was seen."""
+        if not self._silent_nil:
+            return None
+        reads = [code for code, name in enumerate(self.columns.fs) if name == "read"]
+        told = np.isin(self.columns.f, reads) & (self.columns.result == NIL)
+        rows = np.flatnonzero(told)
+        if len(rows):
+            self.notes.append(
+                f"reads of nil say nothing, as Knossos has it ({len(rows):,}); with --nil absent they saw that there is no value"
+            )
+        return rows
+
+    def idle(self, verdict: Verdict) -> Verdict:
+        """`verdict`, which passes where something ended ok and nothing was at stake (see `idle`); the notes say so."""
+        if not (self.columns.type == OK).any():
+            return verdict
+        verdict, missing = passed(verdict)
+        told = [f"nothing could have gone wrong: {what}" for what in missing]
+        self.notes += [one for one in told if one not in self.notes]
+        return verdict
+
     def refusing(self) -> AbstractContextManager[None]:
         """Turns a `Misfit` inside the block into a HistoryDamaged that names the line."""
         return refused_at(self.path, self.format_name)
@@ -156,6 +189,7 @@ class Question:
     def _take(self, source: Source, columns: Columns) -> None:
         """Keep what is to be said of a history that was loaded."""
         self.torn = source.torn
+        self.goes_on = source.goes_on
         self.notes = [*source.notes]
         if not rises(columns):
             self.notes.append("indexes stand twice in the file; the order of its lines counts")
@@ -164,8 +198,8 @@ class Question:
 class Judge(msgspec.Struct, frozen=True):
     """One model: where the parts of its operations stand, what it means in words, and who judges.
 
-    `transactions` says whether consistency models can be named, `settings` which arguments its checker takes, and `initial`
-    whether it can be said what its objects hold before they are written.
+    `transactions` says whether consistency models can be named, `settings` which arguments its checker takes, `initial` whether it can
+    be said what its objects hold before they are written, and `nil` whether a read of nil may say nothing.
     """
 
     convention: str
@@ -174,6 +208,7 @@ class Judge(msgspec.Struct, frozen=True):
     transactions: bool = False
     settings: tuple[str, ...] = ()
     initial: bool = False
+    nil: bool = False
 
 
 def _run(history: Sequence[Operation]) -> Run:
@@ -192,13 +227,30 @@ def _linearizable(convention: str, model: str) -> Callable[[Question], Verdict]:
     def ask(question: Question) -> Verdict:
         refused = question.refused if convention == "register" else None
         columns = question.columns
+        silent = question.silent if convention == "register" else None
         budget = Budget(steps_max=max(1, int(question.budget_s * STEPS_PER_S)))
         with question.refusing():
             return linearizable(
-                columns, convention, model, budget, refused=refused, initial=question.initial
+                columns,
+                convention,
+                model,
+                budget,
+                refused=refused,
+                silent=silent,
+                initial=question.initial,
             )
 
     return ask
+
+
+def _owned(question: Question) -> Verdict:
+    """Locks whose owner is the process, also in its next life."""
+    columns = question.columns
+    if question.goes_on:
+        columns = msgspec.structs.replace(columns, process=columns.process % LIFE)
+    budget = Budget(steps_max=max(1, int(question.budget_s * STEPS_PER_S)))
+    with question.refusing():
+        return linearizable(columns, "owner-mutex", "mutex", budget)
 
 
 def _well_formed(question: Question) -> list[Operation]:
@@ -224,19 +276,21 @@ def _across_keys(make: Callable[..., Checker]) -> Callable[[Question], Verdict]:
     return ask
 
 
-def _each_key(make: Callable[..., Checker]) -> Callable[[Question], Verdict]:
-    """A checker of one object, made with the settings of the question and asked about every key."""
+def _each_key(make: Callable[..., Checker], *, idle: bool = True) -> Callable[[Question], Verdict]:
+    """A checker of one object, made with the settings of the question and asked about every key; `idle` histories pass (see `idle`)."""
 
     def ask(question: Question) -> Verdict:
         checker = make(**question.settings)
         history = _well_formed(question)
         if not question.keyed:
-            return _check(checker, history)
+            verdict = _check(checker, history)
+            return question.idle(verdict) if idle else verdict
         facts: dict[str, Any] = {}
         evidence: list[dict[str, Any]] = []
         valids = []
         for key, of_key in _by_key(history).items():
             verdict = _check(checker, of_key)
+            verdict = question.idle(verdict) if idle else verdict
             valids.append(verdict.valid)
             facts = {
                 name: _together(name, facts.get(name), told) for name, told in verdict.facts.items()
@@ -298,6 +352,8 @@ def _isolation(question: Question) -> Verdict:
         with question.refusing():
             transactions = load_transactions(question.transactions)
         verdict = judge_transactions(transactions, models, edges_max=edges_max)
+    if any_order(transactions, forbidden):
+        verdict = question.idle(verdict)
     facts = verdict.facts
     seen = {*facts.get("anomalies", {}), *facts.get("anomalies_implied", ())}
     if seen.isdisjoint(question.anomalies):
@@ -325,19 +381,29 @@ JUDGES: Final[dict[str, Judge]] = {
         "linearizable registers",
         _linearizable("register", "cas-register"),
         initial=True,
+        nil=True,
     ),
     "cas-register": Judge(
         "register",
         "linearizable registers with compare-and-set",
         _linearizable("register", "cas-register"),
         initial=True,
+        nil=True,
     ),
     "kv": Judge("kv", "a linearizable key-value store", _linearizable("kv", "kv")),
     "append": Judge(
         "append", "linearizable lists that are appended to", _linearizable("append", "kv")
     ),
     "set": Judge("set", "linearizable sets", _linearizable("set", "set")),
-    "queue": Judge("queue", "linearizable queues", _linearizable("queue", "queue")),
+    **dict.fromkeys(
+        ("queue", "fifo-queue"),
+        Judge("queue", "linearizable queues", _linearizable("queue", "queue")),
+    ),
+    "unordered-queue": Judge(
+        "queue",
+        "linearizable queues without an order",
+        _linearizable("queue", "unordered-queue"),
+    ),
     "stack": Judge("stack", "linearizable stacks", _linearizable("stack", "stack")),
     "counter": Judge("counter", "linearizable counters", _linearizable("counter", "counter")),
     "multi-register": Judge(
@@ -347,11 +413,19 @@ JUDGES: Final[dict[str, Judge]] = {
         initial=True,
     ),
     "mutex": Judge("mutex", "linearizable locks", _linearizable("mutex", "mutex")),
-    "set-full": Judge("set", "every acknowledged element stays", _each_key(SetFull)),
+    "owner-mutex": Judge(
+        "owner-mutex", "linearizable locks that their holders release", _owned
+    ),
+    "set-full": Judge(
+        "set",
+        "every acknowledged element stays",
+        _each_key(partial(SetFull, linearizable=False), idle=False),
+        settings=("linearizable",),
+    ),
     "total-queue": Judge("queue", "what goes in comes out", _each_key(TotalQueue)),
     "unique-ids": Judge("unique-ids", "no identifier twice", _each_key(UniqueIds)),
     "counter-bounds": Judge("counter", "every read within its bounds", _each_key(CounterBounds)),
-    "fenced-lock": Judge("fenced-lock", "tokens that only rise", _each_key(FencedLock)),
+    "fenced-lock": Judge("fenced-lock", "tokens that only rise", _each_key(FencedLock, idle=False)),
     "bank": Judge(
         "bank", "money only moves", _each_key(Bank), settings=("total", "negative_balances")
     ),
@@ -389,7 +463,7 @@ JUDGES: Final[dict[str, Judge]] = {
     "session-versions": Judge(
         "versions", "session guarantees of known versions", _across_keys(SessionVersions)
     ),
-    "kafka": Judge("kafka", "logs that keep their order", _each_key(LogOrder)),
+    "kafka": Judge("kafka", "logs that keep their order", _each_key(LogOrder, idle=False)),
     "list-append": Judge("txn", "transactions that append to lists", _isolation, True),
     "rw-register": Judge("txn", "transactions over registers", _isolation, True),
 }

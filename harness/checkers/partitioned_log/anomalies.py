@@ -42,13 +42,12 @@ class Found(msgspec.Struct, frozen=True):
 
 def _inconsistent_offsets(log: Log) -> Iterator[Found]:
     for key, order in log.orders.items():
-        for offset, seen in zip(order.offsets, order.seen, strict=True):
-            if len(seen) > 1:
-                values = [thawed(value) for value in seen]
-                what = f"offset {offset} of {key} held {' and '.join(map(repr, values))}"
-                known = log.writers.get(key, {})
-                writers = [known[value].operation for value in seen if value in known]
-                yield Found("inconsistent-offsets", what, key, values, writers)
+        for place, seen in order.contested.items():
+            values = [thawed(value) for value in seen]
+            what = f"offset {order.offsets[place]} of {key} held {' and '.join(map(repr, values))}"
+            known = log.writers.get(key, {})
+            writers = [known[value].operation for value in seen if value in known]
+            yield Found("inconsistent-offsets", what, key, values, writers)
 
 
 def _duplicate(log: Log) -> Iterator[Found]:
@@ -107,7 +106,7 @@ def _shown_wrongly(log: Log) -> Iterator[Found]:
 
 def _precommitted_read(log: Log) -> Iterator[Found]:
     for one in log.operations:
-        for key, sent in one.sent.items():
+        for key, sent in one.sent.items() if one.polled else ():
             polled = {message.value for message in one.polled.get(key, ())}
             for message in sent:
                 if message.value in polled:
@@ -117,19 +116,21 @@ def _precommitted_read(log: Log) -> Iterator[Found]:
 
 
 def _circular(log: Log) -> Iterator[Found]:
-    """G1c, from writer to reader alone."""
-    places = {id(one): place for place, one in enumerate(log.operations)}
+    """G1c, from writer to reader alone. Only who has done both can be part of it."""
+    both = [one for one in log.operations if one.sent and one.polled and one.ok]
+    places = {id(one): place for place, one in enumerate(both)}
     edges = {}
-    for place, one in enumerate(log.operations):
-        for key, messages in one.polled.items() if one.ok else ():
+    for reader, one in enumerate(both):
+        for key, messages in one.polled.items():
+            writers = log.writers.get(key, {})
             for message in messages:
-                writer = log.writers.get(key, {}).get(message.value)
-                if writer is not None and writer is not one:
-                    edges[places[id(writer)], place] = key
-    _, cycle = ordered(len(log.operations), edges)
+                writer = places.get(id(writers.get(message.value)), reader)
+                if writer != reader:
+                    edges[writer, reader] = key
+    _, cycle = ordered(len(both), edges)
     if cycle:
         what = f"{len(cycle)} transactions were shown one another's messages in a circle"
-        evidence = [log.operations[place].operation for place in cycle]
+        evidence = [both[place].operation for place in cycle]
         yield Found("G1c", what, edges[cycle[-1], cycle[0]], [], evidence)
 
 
@@ -161,7 +162,7 @@ def _step(
         yield Found(name.format("nonmonotonic-"), what, key, values, operations)
     else:
         place = order.first[messages[0].value]
-        skipped = [thawed(seen[0]) for seen in order.seen[place + 1 : place + delta]]
+        skipped = [thawed(seen) for seen in order.seen[place + 1 : place + delta]]
         what = f"{values[0]!r} and {values[1]!r} were {verb} one after the other, and {len(skipped)} more stand between them in {key}"
         yield Found(name.format("") + "-skip", what, key, values + skipped, operations)
 
@@ -194,12 +195,8 @@ def _across_sends(log: Log) -> Iterator[Found]:
             before = last.get((one.operation.process, key))
             if before is not None:
                 pair = (before.sent[key][-1], messages[0])
-                steps = (
-                    () if log.follow(key, *pair) else _step(log, "{}send", key, pair, (before, one))
-                )
-                for found in steps:
-                    if found.name == "nonmonotonic-send":
-                        yield found
+                if log.backwards(key, *pair):
+                    yield from _step(log, "{}send", key, pair, (before, one))
             last[one.operation.process, key] = one
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.checkers.paired import Paired
-from harness.values import frozen
+from harness.values import ATOMS, frozen
 
 __all__ = ["LogOperation", "Message", "log_operations"]
 
@@ -71,7 +71,7 @@ def _moved(one: Paired, micro_operations: Sequence[Any]) -> LogOperation:
 
 
 def _message(given: Any) -> Message:
-    if not isinstance(given, list):
-        return Message(-1, frozen(given))
-    offset, value = given
-    return Message(-1 if offset is None else offset, frozen(value))
+    offset, value = given if isinstance(given, list) else (None, given)
+    if type(value) not in ATOMS:
+        value = frozen(value)
+    return Message(-1 if offset is None else offset, value)

@@ -20,10 +20,14 @@ __all__ = ["Log", "Order", "log_of"]
 
 
 class Order(msgspec.Struct, frozen=True):
-    """The order of one key: at each place an offset and what was seen there; and for each message its first and last place."""
+    """The order of one key: at each place an offset and what was seen there first; and for each message its first and last place.
+
+    `contested` holds of the places at which several messages were seen all of them.
+    """
 
     offsets: list[int]
-    seen: list[list[Any]]
+    seen: list[Any]
+    contested: dict[int, list[Any]]
     first: dict[Any, int]
     last: dict[Any, int]
 
@@ -49,6 +53,12 @@ class Log(msgspec.Struct, frozen=True):
         order = self.orders.get(key)
         return order is None or order.between(before.value, after.value) in (None, 1)
 
+    def backwards(self, key: str, before: Message, after: Message) -> bool:
+        """Whether `after` is known to stand in a key no further than `before`."""
+        order = self.orders.get(key)
+        places = order.between(before.value, after.value) if order else None
+        return places is not None and places < 1
+
     def effective(self, one: LogOperation) -> bool:
         """Whether what an operation sent is known to stand in the log."""
         return _effective(one, self.shown)
@@ -60,21 +70,21 @@ def log_of(operations: Sequence[LogOperation]) -> Log:
     shown: dict[str, dict[Any, LogOperation]] = {}
     for one in operations:
         for key, messages in one.sent.items():
-            writers.setdefault(key, {}).update((message.value, one) for message in messages)
-        if one.ok:
+            of_key = writers.setdefault(key, {})
+            for message in messages:
+                of_key[message.value] = one
+        if one.polled and one.ok:
             for key, messages in one.polled.items():
                 of_key = shown.setdefault(key, {})
                 for message in messages:
                     of_key.setdefault(message.value, one)
-    seen: dict[str, dict[int, dict[Any, None]]] = {}
+    seen: dict[str, _Seen] = {}
     for one in operations:
-        sources = [one.polled, one.sent] if _effective(one, shown) else [one.polled]
-        for source in sources:
-            for key, messages in source.items():
-                places = seen.setdefault(key, {})
-                for message in messages:
-                    if message.offset >= 0:
-                        places.setdefault(message.offset, {})[message.value] = None
+        for key, messages in one.polled.items():
+            _see(seen, key, messages)
+        if one.sent and _effective(one, shown):
+            for key, messages in one.sent.items():
+                _see(seen, key, messages)
     orders = {key: _order(places) for key, places in seen.items()}
     return Log(list(operations), orders, writers, shown)
 
@@ -89,12 +99,41 @@ def _effective(one: LogOperation, shown: dict[str, dict[Any, LogOperation]]) -> 
     )
 
 
-def _order(places: dict[int, dict[Any, None]]) -> Order:
-    offsets = sorted(places)
-    first: dict[Any, int] = {}
-    last: dict[Any, int] = {}
+class _Seen(msgspec.Struct):
+    """What was seen at each offset of a key first; and where further messages were, all of them."""
+
+    first: dict[int, Any] = {}
+    contested: dict[int, dict[Any, None]] = {}
+
+
+def _see(seen: dict[str, _Seen], key: str, messages: Sequence[Message]) -> None:
+    of_key = seen.get(key)
+    if of_key is None:
+        of_key = seen[key] = _Seen()
+    first = of_key.first
+    for message in messages:
+        offset, value = message.offset, message.value
+        if offset < 0:
+            continue
+        known = first.setdefault(offset, value)
+        if known is not value and known != value:
+            of_key.contested.setdefault(offset, {known: None})[value] = None
+
+
+def _order(seen: _Seen) -> Order:
+    offsets = sorted(seen.first)
+    values = [seen.first[offset] for offset in offsets]
+    if not seen.contested:
+        places = range(len(values))
+        first = dict(zip(reversed(values), reversed(places), strict=True))
+        return Order(offsets, values, {}, first, dict(zip(values, places, strict=True)))
+    contested: dict[int, list[Any]] = {}
+    first, last = {}, {}
     for place, offset in enumerate(offsets):
-        for value in places[offset]:
+        held = list(seen.contested.get(offset, {seen.first[offset]: None}))
+        if len(held) > 1:
+            contested[place] = held
+        for value in held:
             first.setdefault(value, place)
             last[value] = place
-    return Order(offsets, [list(places[offset]) for offset in offsets], first, last)
+    return Order(offsets, values, contested, first, last)
