@@ -41,6 +41,7 @@ from cluster.raft.messages import (
     VoteReply,
     VoteRequest,
 )
+from cluster.raft.progress import Progress
 from cluster.raft.read_index import Reads
 from cluster.raft.ready import Ready
 from cluster.raft.replication import Replication
@@ -277,26 +278,19 @@ class Raft(
 
         A committed entry that halts one replica must halt them all. A leader that stopped without a word would leave
         followers that hold the entry, do not know it committed, and may never find a majority to tell them. Nothing
-        changes; send these as the last messages. Followers that need a snapshot get nothing. Empty for others.
+        changes; send these as the last messages. A follower that needs a snapshot cannot use its one. Empty for others.
         """
         if self.role != "leader":
             return []
-        commit = self.commit
-        return [
-            Append(
-                self.id,
-                progress.name,
-                self.term,
-                progress.match,
-                self.log.term_of(progress.match),
-                commit,
-                tuple(self.log.slice(progress.match + 1, commit))
-                if progress.match < commit
-                else (),
-            )
-            for progress in self._progress.values()
-            if progress.match >= self.log.offset
-        ]
+        return [self._last_word(progress) for progress in self._progress.values()]
+
+    def _last_word(self, progress: Progress) -> Append:
+        """Everything that is committed behind the last place where this follower may be known to agree."""
+        log, commit = self.log, self.commit
+        previous = max(progress.match, log.offset)
+        entries = tuple(log.slice(previous + 1, commit))
+        term = log.term_of(previous)
+        return Append(self.id, progress.name, self.term, previous, term, commit, entries)
 
     def meta_at(self, index: int) -> SnapshotMeta:
         """Return what a snapshot at `index` must say of itself. Raises NotInLog."""

@@ -128,16 +128,20 @@ class Replication(Peer):
         """Take the entries in where they fit and say up to where the logs match now, or may match."""
         log = self.log
         previous = message.prev_index
+        entries = message.entries
         if previous < self.commit:
-            # A late or repeated append: what is committed matches in any case.
-            return AppendReply(self.id, message.sender, self.term, True, self.commit, 0, 0)
-        if log.term_at(previous) != message.prev_term:
+            # Late, repeated, or the last words of a leader whose acknowledgements are under way. What is committed
+            # matches in any case; what stands behind it may be news.
+            known = self.commit - previous
+            if known >= len(entries):
+                return AppendReply(self.id, message.sender, self.term, True, self.commit, 0, 0)
+            entries = entries[known - 1 :]
+        elif log.term_at(previous) != message.prev_term:
             index, term = log.last_agreement(previous, message.prev_term)
             return AppendReply(self.id, message.sender, self.term, False, previous, index, term)
-        entries = message.entries
         if entries:
             self._take_entries(entries, message.sender)
-        last = previous + len(entries)
+        last = previous + len(message.entries)
         self._take_commit(min(message.commit, last))
         return AppendReply(self.id, message.sender, self.term, True, last, 0, 0)
 

@@ -28,6 +28,10 @@ class Members(msgspec.Struct, frozen=True):
         """Whether `names` are a quorum: a majority of the voters, and of the outgoing ones where there are any."""
         return all(is_quorum(names, half) for half in (self.voters, self.outgoing) if half)
 
+    def has_without(self, gone: Collection[str]) -> bool:
+        """Whether those who are not `gone` are a quorum: whether the group can go on without them."""
+        return self.has([name for name in (*self.voters, *self.outgoing) if name not in gone])
+
 
 def is_quorum(names: Collection[str], voters: Collection[str]) -> bool:
     """Whether more than half of `voters` are among `names`."""

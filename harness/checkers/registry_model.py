@@ -10,7 +10,9 @@ I10 a failing store decides nothing · I11 no poison through the front door.
 The model is always the repaired behaviour, so a cluster that runs as the original halts on a replayed older
 registration (HZ-1) and is convicted. Option ``expect_halt`` (``rollback``, ``collision``, ``malformed``, ``kek``) says
 that the scenario poisons the cluster on purpose with ``propose_raw``: the run is valid when exactly that halt
-happened, and unknown when the poison was never committed.
+happened, and unknown when the poison was never committed. It must halt so many voters that the others are no quorum
+any more. More cannot be asked: whoever halts first is gone, what it said may be lost on the way, and half of an even
+number of voters can then neither learn that the entry is committed nor elect anybody who would tell them.
 """
 
 from __future__ import annotations
@@ -365,10 +367,11 @@ class _Judgement:
             if there == group and how == kind
         ]
         members = members_at(self._run.trace, group, poison.index, self._run.nodes)
-        if not members.has(halted):
+        if members.has_without(halted):
+            voters = [node for node in halted if node in members.voters]
             what = (
-                f"entry {poison.index} ({kind}) was committed, but only {len(halted)} of "
-                f"{len(members.voters)} nodes halted at it: {', '.join(sorted(halted)) or 'none'}"
+                f"entry {poison.index} ({kind}) was committed, but only {len(voters)} of {len(members.voters)} "
+                f"voters halted at it, and the others can go on: {', '.join(sorted(voters)) or 'none'}"
             )
             self._broken(_INVARIANT_OF_KIND[kind], what, **fields)
 

@@ -135,19 +135,34 @@ def test_a_loss_is_judged_by_who_belonged():
     assert "I22" not in forgotten(("n1", "n2", "n3"))
 
 
-def too_few_halted(voters):
-    """Whether two halts of five nodes are told to be too few."""
+def too_few_halted(voters, halted=("n1", "n2"), **others):
+    """Whether the halts of `halted` are told to be too few."""
     builder = TraceBuilder(FIVE)
-    configure(builder, "n1", 0, voters)
+    configure(builder, "n1", 0, voters, **others)
     builder.register("n1", 5)
     index = builder.propose(builder.register_data("n1", 4))
-    for node in ("n1", "n2"):
+    for node in halted:
         builder.apply(node, index, decision="halt", error_class="LocalEpochRollback")
     found = RegistryModel().check(builder.run(expect_halt="rollback")).evidence
-    return any("nodes halted at it" in one["what"] for one in found)
+    return any("voters halted at it" in one["what"] for one in found)
 
 
 def test_who_left_need_not_halt():
     """A poison is for the members at its entry: two of three voters are enough, two of five are not."""
     assert too_few_halted(FIVE)
     assert not too_few_halted(("n1", "n2", "n3"))
+
+
+def test_half_of_an_even_number_may_never_learn_of_a_poison():
+    """Two of four who missed the last words cannot elect a leader; three of four, or two of three, can and must."""
+    four = ("n1", "n2", "n3", "n4")
+    assert not too_few_halted(four)
+    assert too_few_halted(four, halted=("n1",))
+    assert too_few_halted(four, halted=("n1", "n5"))
+    assert too_few_halted(("n1", "n2", "n3"), halted=("n1",))
+
+
+def test_one_half_of_a_joint_configuration_without_a_quorum_is_enough():
+    """Nobody goes on when the old voters, or the new ones, have no majority left."""
+    assert not too_few_halted(("n3", "n4", "n5"), outgoing=("n1", "n2", "n3"))
+    assert too_few_halted(("n1", "n4", "n5"), halted=("n1",), outgoing=("n1", "n2", "n3"))
