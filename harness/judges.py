@@ -39,9 +39,11 @@ from harness.checkers.transactions.judge import judge as judge_transactions
 from harness.checkers.transactions.lattice import (
     DEFAULT_MODEL,
     MODELS,
+    called,
     canonical,
     forbidden_by,
 )
+from harness.checkers.transactions.transactions import WRITE
 from harness.checkers.transactions.transactions import load as load_transactions
 from harness.checkers.transactions.version_search import EDGES_MAX
 from harness.checkers.unique_ids import UniqueIds
@@ -330,8 +332,8 @@ def _by_key(history: Sequence[Operation]) -> dict[Any, list[Operation]]:
     return found
 
 
-def _isolation(question: Question) -> Verdict:
-    """Transactions, held against the named consistency models."""
+def _isolation(question: Question, kind: str) -> Verdict:
+    """Transactions of a `kind`, held against the named consistency models."""
     default = DEFAULT_MODEL if question.format.timed else UNTIMED_MODEL
     models = question.consistency_models or (default,)
     if not question.format.timed:
@@ -342,7 +344,8 @@ def _isolation(question: Question) -> Verdict:
             f"{', '.join(models)} speaks of real time, and the format {question.format_name} "
             "does not say what came first"
         )
-    unfit = [name for name in question.anomalies if not _can_be_seen(name, forbidden)]
+    wanted = called(question.anomalies)
+    unfit = [name for name in wanted if not _can_be_seen(name, forbidden)]
     if unfit:
         raise UserMistake(
             f"{', '.join(models)} does not look at what {', '.join(unfit)} needs: name a model that speaks of sessions or real time"
@@ -351,12 +354,16 @@ def _isolation(question: Question) -> Verdict:
     with without_collector():
         with question.refusing():
             transactions = load_transactions(question.transactions)
+        if transactions.kind != kind and (transactions.f == WRITE).any():
+            raise UserMistake(
+                f"{question.path} holds transactions of the model {transactions.kind}, not of {kind}"
+            )
         verdict = judge_transactions(transactions, models, edges_max=edges_max)
     if any_order(transactions, forbidden):
         verdict = question.idle(verdict)
     facts = verdict.facts
     seen = {*facts.get("anomalies", {}), *facts.get("anomalies_implied", ())}
-    if seen.isdisjoint(question.anomalies):
+    if seen.isdisjoint(wanted):
         return verdict
     return msgspec.structs.replace(verdict, valid=False)
 
@@ -413,9 +420,7 @@ JUDGES: Final[dict[str, Judge]] = {
         initial=True,
     ),
     "mutex": Judge("mutex", "linearizable locks", _linearizable("mutex", "mutex")),
-    "owner-mutex": Judge(
-        "owner-mutex", "linearizable locks that their holders release", _owned
-    ),
+    "owner-mutex": Judge("owner-mutex", "linearizable locks that their holders release", _owned),
     "set-full": Judge(
         "set",
         "every acknowledged element stays",
@@ -464,7 +469,17 @@ JUDGES: Final[dict[str, Judge]] = {
         "versions", "session guarantees of known versions", _across_keys(SessionVersions)
     ),
     "kafka": Judge("kafka", "logs that keep their order", _each_key(LogOrder, idle=False)),
-    "list-append": Judge("txn", "transactions that append to lists", _isolation, True),
-    "rw-register": Judge("txn", "transactions over registers", _isolation, True),
+    "list-append": Judge(
+        "txn",
+        "transactions that append to lists",
+        partial(_isolation, kind="list-append"),
+        transactions=True,
+    ),
+    "rw-register": Judge(
+        "txn",
+        "transactions over registers",
+        partial(_isolation, kind="rw-register"),
+        transactions=True,
+    ),
 }
 """Every model, by the name that Knossos and elle-cli know it by where they do."""

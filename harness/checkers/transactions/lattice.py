@@ -20,6 +20,7 @@ __all__ = [
     "ENDINGS",
     "MODELS",
     "RuledOut",
+    "called",
     "canonical",
     "forbidden_by",
     "implied_by",
@@ -88,6 +89,10 @@ ANOMALIES = tuple(
 """All anomalies that a model forbids, or that imply one that it forbids."""
 
 
+GROUPS: Mapping[str, tuple[str, ...]] = {"G1": ("G1a", "G1b", "G1c")}
+"""Adya's names of several anomalies together."""
+
+
 class RuledOut(msgspec.Struct, frozen=True):
     """The models that anomalies rule out: the weakest ones, and those that fall with them."""
 
@@ -113,6 +118,19 @@ def canonical(model: str) -> str:
         known = ", ".join([*MODELS, *sorted(ALIASES)])
         raise UserMistake(f"there is no consistency model {model!r}; known are {known}")
     return name
+
+
+def called(anomalies: Iterable[str]) -> tuple[str, ...]:
+    """Return the anomalies of these names, those of a group one by one; raises `UserMistake` for an unknown name."""
+    found: list[str] = []
+    for name in anomalies:
+        if name not in GROUPS and name not in ANOMALIES:
+            known = ", ".join(
+                [*GROUPS, *(one for one in ANOMALIES if not one.startswith("no-order-for-"))]
+            )
+            raise UserMistake(f"there is no anomaly {name!r}; known are {known}")
+        found += GROUPS.get(name, (name,))
+    return tuple(found)
 
 
 def forbidden_by(models: Iterable[str]) -> frozenset[str]:
