@@ -28,7 +28,7 @@ __all__ = ["MEANINGS", "Called", "calls_of"]
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     """One f: its kind, and the columns of its value, its second value and its items; ``""`` where it has none.
 
-    `amount` says that the value stands for itself and is no code.
+    `amount` says that the value stands for itself and is no code, `owned` that the value is whose process it is.
     """
 
     kind: Kind
@@ -36,6 +36,7 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     value_to: str = ""
     items: str = ""
     amount: bool = False
+    owned: bool = False
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -79,6 +80,10 @@ MEANINGS: Final[dict[str, dict[str, Meaning]]] = {
     },
     "multi-register": {"txn": _MANY},
     "mutex": {"acquire": Meaning(kind=Kind.ACQUIRE), "release": Meaning(kind=Kind.RELEASE)},
+    "owner-mutex": {
+        "acquire": Meaning(kind=Kind.ACQUIRE, owned=True),
+        "release": Meaning(kind=Kind.RELEASE, owned=True),
+    },
 }
 """What the operations of each convention mean."""
 
@@ -90,13 +95,20 @@ Cut = Callable[[Any], list[Any] | None]
 
 
 def calls_of(
-    columns: Columns, convention: str, refused: Column | None = None, initial: Any = None
+    columns: Columns,
+    convention: str,
+    refused: Column | None = None,
+    initial: Any = None,
+    silent: Column | None = None,
 ) -> Called:
     """The calls of `columns`. Raises Misfit.
 
-    The rows `refused` are compare-and-sets that failed and saw another value; `initial` is what registers hold in the beginning.
+    The rows `refused` are compare-and-sets that failed and saw another value, `silent` ones say nothing and are left out; `initial` is
+    what registers hold in the beginning.
     """
     taken = columns.type != FAIL
+    if silent is not None:
+        taken[silent] = False
     if refused is not None:
         taken[refused] = True
     rows = np.flatnonzero(taken)
@@ -120,6 +132,8 @@ def calls_of(
         filled.kind[chosen] = meaning.kind
         filled.put(filled.value, chosen, meaning.value, amount=meaning.amount)
         filled.put(filled.value_to, chosen, meaning.value_to)
+        if meaning.owned:
+            filled.own(chosen)
         if meaning.items:
             filled.cut(chosen, meaning.items, cut)
     if meanings is _KV_WITHOUT_APPEND:
@@ -157,6 +171,13 @@ class _Filled:
         self._initial = self._codes[frozen(initial)]
         """Code that changes places with that of None."""
         self._codes[None], self._codes[frozen(initial)] = self._initial, NIL
+
+    def own(self, chosen: Column) -> None:
+        """Fill the values of `chosen` with codes of their processes, none of which is that of nobody."""
+        processes = self._columns.process
+        self.value[chosen] = (
+            np.searchsorted(np.unique(processes), processes[self._rows[chosen]]) + 1
+        )
 
     def put(self, column: Column, chosen: Column, source: str, *, amount: bool = False) -> None:
         """Fill `chosen` of a column with the codes of `source`, or with the amounts that they stand for."""

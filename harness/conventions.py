@@ -15,6 +15,7 @@ to its workload.
 | stack           | ``push`` x, ``pop`` -> x                                                                  |
 | counter         | ``add`` n, ``read`` -> n                                                                  |
 | mutex           | ``acquire``, ``release``                                                                  |
+| owner-mutex     | the same, and only the process that holds the lock releases it                           |
 | fenced-lock     | ``acquire`` -> token, ``release`` token, ``write`` [token, v]                              |
 | unique-ids      | ``generate`` -> x                                                                       |
 | bank            | ``transfer`` {from, to, amount}, ``read`` -> {account: balance}                            |
@@ -61,6 +62,7 @@ _REGISTER: Final = {
     "write": _GIVEN,
     "cas": Roles(argument=(0,), second=(1,)),
 }
+_LOCK: Final = {"acquire": _NEITHER, "release": _NEITHER}
 
 CONVENTIONS: Final[dict[str, Convention]] = {
     "register": _REGISTER,
@@ -70,7 +72,8 @@ CONVENTIONS: Final[dict[str, Convention]] = {
     "queue": {"enqueue": _GIVEN, "dequeue": _TAKEN, "drain": _TAKEN},
     "stack": {"push": _GIVEN, "pop": _TAKEN},
     "counter": {"add": _GIVEN, "read": _TAKEN},
-    "mutex": {"acquire": _NEITHER, "release": _NEITHER},
+    "mutex": _LOCK,
+    "owner-mutex": _LOCK,
     "fenced-lock": {"acquire": _TAKEN, "release": _GIVEN, "write": _GIVEN},
     "unique-ids": {"generate": _TAKEN},
     "bank": {"transfer": _GIVEN, "read": _TAKEN},

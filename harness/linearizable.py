@@ -35,17 +35,19 @@ def linearizable(
     budget: Budget,
     *,
     refused: Column | None = None,
+    silent: Column | None = None,
     initial: Any = None,
 ) -> Verdict:
     """Whether every key is linearizable. Raises Misfit for what the model cannot express.
 
     `refused`: rows of compare-and-sets that failed because they saw another value. They are asked about last, and by the plain
-    search: what is wrong without them is wrong with them. `initial`: what registers hold before they are written.
+    search: what is wrong without them is wrong with them. `silent`: rows that say nothing. `initial`: what registers hold before they
+    are written.
     """
-    called = calls_of(columns, convention, initial=initial)
+    called = calls_of(columns, convention, initial=initial, silent=silent)
     judgement = judge(called.calls, model, budget)
     if refused is not None and len(refused) and judgement.valid is not False:
-        called = calls_of(columns, convention, refused, initial)
+        called = calls_of(columns, convention, refused, initial, silent)
         judgement = judge(called.calls, REFUSING, budget)
     definite = int((called.calls.returned < INFINITY).sum())
     facts = {

@@ -44,11 +44,18 @@ BUDGET_S: Final = 60.0
     "--initial", metavar="EDN", help="What registers hold before they are written (default: nil)."
 )
 @click.option(
-    "-g", "--group-size", type=click.IntRange(1), help="long-fork: registers that a read asks for."
+    "--nil", type=click.Choice(["absent", "unknown"]),
+    help="What a register's read of nil saw: no value, or nobody knows (default: as the format's own tool has it).",
+)  # fmt: skip
+@click.option(
+    "-g", "--group-size", type=click.IntRange(0), help="long-fork: registers that a read asks for."
 )
 @click.option("-o", "--total-amount", type=int, help="bank: what all accounts hold together.")
 @click.option(
     "-n", "--allow-negative-balances", is_flag=True, help="bank: accounts may be overdrawn."
+)
+@click.option(
+    "--linearizable", is_flag=True, help="set-full: no read may miss an element once it is known."
 )
 @click.option(
     "--budget", "budget_s", type=DURATION, metavar="TIME",
@@ -78,7 +85,8 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     A FILE may be the folder of a run. Of one file verdict, findings and facts are told and a page is kept; of several, a
     line of file and verdict each.
 
-    Linearizability: register, cas-register, multi-register, kv, append, set, queue, stack, counter, mutex.
+    Linearizability: register, cas-register, multi-register, kv, append, set, queue (fifo-queue), unordered-queue,
+    stack, counter, mutex, owner-mutex.
     Transactions: list-append, rw-register. Laws of their own (docs/checkers.md): set-full, total-queue, unique-ids,
     counter-bounds, bank, long-fork, fenced-lock, monotonic, sequential, causal-reverse, comments, kafka; causal,
     causal-convergence, causal-memory; session-guarantees, read-your-writes, monotonic-reads, monotonic-writes,
@@ -120,6 +128,7 @@ def _wish(values: dict[str, Any]) -> Any:
         "group_size": values["group_size"],
         "total": values["total_amount"],
         "negative_balances": values["allow_negative_balances"] or None,
+        "linearizable": values["linearizable"] or None,
     }
     return Wish(
         model=values["model"],
@@ -129,6 +138,7 @@ def _wish(values: dict[str, Any]) -> Any:
         consistency_models=values["consistency_models"],
         anomalies=values["anomalies"],
         initial=_initial(values["initial"]),
+        silent_nil=None if values["nil"] is None else values["nil"] == "unknown",
         settings={name: value for name, value in settings.items() if value is not None},
     )
 

@@ -35,6 +35,7 @@ _SETTINGS: Final = {
     "group_size": "--group-size",
     "total": "--total-amount",
     "negative_balances": "--allow-negative-balances",
+    "linearizable": "--linearizable",
 }
 
 
@@ -48,6 +49,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     consistency_models: tuple[str, ...] = ()
     anomalies: tuple[str, ...] = ()
     initial: Any = None
+    silent_nil: bool | None = None
     settings: Mapping[str, Any] = {}
 
 
@@ -106,6 +108,8 @@ def _question(path: Path, wish: Wish) -> tuple[Question, Judge]:
             raise UserMistake(f"the model {wish.model} takes no {_SETTINGS[name]}")
     if wish.initial is not None and not judge.initial:
         raise UserMistake(f"the model {wish.model} takes no --initial; registers do")
+    if wish.silent_nil is not None and not judge.nil:
+        raise UserMistake(f"the model {wish.model} takes no --nil; registers do")
     path = located(path)
     name = wish.format_name
     if name in {"auto", "json"}:
@@ -123,6 +127,7 @@ def _question(path: Path, wish: Wish) -> tuple[Question, Judge]:
         consistency_models=wish.consistency_models,
         anomalies=wish.anomalies,
         initial=wish.initial,
+        silent_nil=wish.silent_nil,
         settings=wish.settings,
     )
     return question, judge

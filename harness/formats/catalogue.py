@@ -53,7 +53,8 @@ HEAD_BYTES: Final = 1 << 16
 class Format(msgspec.Struct, frozen=True, kw_only=True):
     """One format. `begins` matches the beginning of its files, where they are text; `keyed` says that values are always
     [key, value], `timed` that the order of its operations is the order in which they happened, `refusals` that a compare-and-set
-    that failed without an error saw another value, and `unit` what is counted to say where something stands.
+    that failed without an error saw another value, `silent_nil` that a register's read of nil says nothing, as in Knossos, and `unit`
+    what is counted to say where something stands.
     """
 
     read: Callable[[Source], Iterator[Operation]]
@@ -61,6 +62,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     keyed: bool = False
     timed: bool = True
     refusals: bool = False
+    silent_nil: bool = False
     unit: str = "line"
     read_events: Callable[[Source], Events] | None = None
     """The same events without operations on the way, where there is a faster one."""
@@ -82,7 +84,9 @@ FORMATS: Final[dict[str, Format]] = {
     "jsonl": Format(
         read=jsonl.read, begins=re.compile(r'\s*\{\s*"'), read_events=jsonl.read_events
     ),
-    "elle-json": Format(read=elle_json.read, begins=re.compile(r'\s*\[\s*(?:\{\s*"|\])')),
+    "elle-json": Format(
+        read=elle_json.read, begins=re.compile(r'\s*\[\s*(?:\{\s*"|\])'), silent_nil=True
+    ),
     "porcupine-kv": Format(
         read=porcupine_kv.read,
         begins=re.compile(_BLANK + r"\{[^{}]*:f :(?:get|put|append), :key\s"),
@@ -90,6 +94,7 @@ FORMATS: Final[dict[str, Format]] = {
     ),
     "edn": Format(
         read=jepsen_edn.read,
+        silent_nil=True,
         read_events=edn_scanned.read_events,
         begins=re.compile(
             f"{_BLANK}(?:[\\[(]{_BLANK})?(?:{_MAP}|{_VECTOR})|{_BLANK}(?:\\[\\s*\\]|\\(\\s*\\))\\s*\\Z"
@@ -98,6 +103,7 @@ FORMATS: Final[dict[str, Format]] = {
     "log": Format(read=jepsen_text.read, begins=jepsen_text.LOG, refusals=True),
     "text": Format(
         read=jepsen_text.read,
+        silent_nil=True,
         begins=re.compile(r"\s*\S+[ ]*\t\s*:(?:invoke|ok|fail|info)\s"),
     ),
     "plume": Format(read=plume.read, begins=re.compile(r"\s*[rwRW]\("), timed=False),

@@ -10,8 +10,9 @@ import re
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
-from harness.columns import Events, events_from
+from harness.columns import INFO, INVOKE, Events, events_from
 from harness.formats.edn import EdnDamaged, read_form, skip_blank
 from harness.formats.jepsen_edn import FIELD, cut, operation_of, read
 from harness.formats.scanning import (
@@ -56,10 +57,21 @@ def read_events(source: Source) -> Events:
     """The events of `source`. Raises HistoryDamaged naming the line."""
     if worthwhile(source, SCANNED_BYTES_MIN):
         try:
-            return scanned(source, b"nil", _shape_of, _read_line, _originals)
+            events = scanned(source, b"nil", _shape_of, _read_line, _originals)
+            if not _goes_on(events):
+                return events
         except NotScannable:
-            source.again()
+            pass
+        source.again()
     return events_from(read(source))
+
+
+def _goes_on(events: Events) -> bool:
+    """Whether a process invokes after info (see `lives`), which the rule reads."""
+    ended = np.flatnonzero((events.type == INFO) & (events.process >= 0))
+    crashed, first = np.unique(events.process[ended], return_index=True)
+    invoked = np.flatnonzero((events.type == INVOKE) & np.isin(events.process, crashed))
+    return bool((invoked > ended[first][np.searchsorted(crashed, events.process[invoked])]).any())
 
 
 def _fields_of(line: bytes) -> dict[Any, Any] | None:

@@ -5,9 +5,9 @@
     INFO [2017-05-31 12:13:27,021] jepsen worker 1 - jepsen.util 0<TAB>:invoke<TAB>:write<TAB>3
     2021-01-01 12:00:00,123{GMT}<TAB>INFO<TAB>[jepsen worker 0] jepsen.util: 0<TAB>:invoke<TAB>:write<TAB>3
 
-A file that begins with such a prefix is a log: lines of other loggers are passed over, those of ``jepsen.util`` must be
-operations. Without it every line must be one. Neither has times or indexes: an operation's place is its line. Process,
-type, f, value and error are forms of EDN, with any white space between them; what stands last on a line and is no EDN
+A file that begins with such a prefix, or with the command whose output it is (``lein test ...``), is a log: lines of other
+loggers are passed over, those of ``jepsen.util`` must be operations. Without it every line must be one. Neither has times or
+indexes: an operation's place is its line. Process, type, f, value and error are forms of EDN, with any white space between them; what stands last on a line and is no EDN
 (objects that Java printed, what the nemesis did) is kept as text. A ``:hint`` and its number are passed over.
 
 The value ``:timed-out`` of a completion is its error: what it would have been is unknown, and the invocation says what was
@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from harness.formats.edn import EdnDamaged, read_form, skip_blank
 from harness.formats.jepsen_edn import operation_of
+from harness.formats.lives import lives
 from harness.formats.source import Source
 from harness.operation import Operation
 from harness.values import Keyword
@@ -31,8 +32,10 @@ __all__ = ["read"]
 _PREFIX: Final = re.compile(
     r"(?:\d{4}-\S+ [\d:,.]+\S*\s+)?INFO\s(?:[^\t]|\t(?=\[))*?jepsen\.util(?:\s-|:|(?=\s))\s*"
 )
-LOG: Final = re.compile(r"\s*(?:\d{4}-\d\d-\d\d[ T]\S+\s+)?(?:INFO|WARN|ERROR|DEBUG)\s")
-"""How a log begins."""
+LOG: Final = re.compile(
+    r"\s*(?:lein \w+ \S|(?:\d{4}-\d\d-\d\d[ T]\S+\s+)?(?:INFO|WARN|ERROR|DEBUG)\s)"
+)
+"""How a log begins; a console may have the command that wrote it above."""
 
 _TIMED_OUT: Final = "timed-out"
 _HINT: Final = "hint"
@@ -40,6 +43,10 @@ _HINT: Final = "hint"
 
 def read(source: Source) -> Iterator[Operation]:
     """The operations of `source`. Raises HistoryDamaged naming the line."""
+    return lives(source, _operations(source))
+
+
+def _operations(source: Source) -> Iterator[Operation]:
     log = None
     for line in source.lines():
         if log is None and line.strip():

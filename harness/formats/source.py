@@ -40,6 +40,8 @@ class Source:
         self.line = 0
         self.torn = ""
         self.notes: list[str] = []
+        self.goes_on = False
+        """Whether processes were renamed that go on after info (see `lives`)."""
         self._file = file
 
     def damage(self, what: str) -> HistoryDamaged:

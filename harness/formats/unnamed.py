@@ -1,7 +1,8 @@
 """Histories that name no process: who completes what.
 
 Hand-written examples (elle-cli has some) leave ``:process`` out. A completion then belongs to the one operation of its f that is
-under way, and where there are several it is refused, for nobody could know. Processes are numbered so that each has one operation
+under way, or to the one among several that asked for just this: the same value, or the same keys in the same order. Where
+there is none such it is refused, for nobody could know. Processes are numbered so that each has one operation
 at a time; one whose operation ended ``info`` is not used again. A history names all of its processes or none.
 """
 
@@ -10,11 +11,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
+from harness.formats.lives import lives
 from harness.formats.source import Source
+from harness.formats.uncalled import called
 from harness.operation import NEMESIS, Operation
 
 __all__ = ["UNNAMED", "named"]
@@ -25,6 +28,7 @@ UNNAMED: Final = -2
 
 def named(source: Source, operations: Iterator[Operation]) -> Iterator[Operation]:
     """`operations` with processes. Raises HistoryDamaged where a process cannot be known."""
+    operations = called(source, operations, UNNAMED)
     first = next((one for one in operations), None)
     if first is None:
         return iter(())
@@ -32,7 +36,7 @@ def named(source: Source, operations: Iterator[Operation]) -> Iterator[Operation
     if first.process == UNNAMED:
         source.notes.append("the history names no processes; completions were matched by their f")
         return _numbered(source, whole)
-    return _as_named(source, whole)
+    return lives(source, _as_named(source, whole))
 
 
 def _as_named(source: Source, operations: Iterator[Operation]) -> Iterator[Operation]:
@@ -45,7 +49,7 @@ def _as_named(source: Source, operations: Iterator[Operation]) -> Iterator[Opera
 def _numbered(source: Source, operations: Iterator[Operation]) -> Iterator[Operation]:
     free: list[int] = []
     used = 0
-    under_way: dict[str, list[int]] = {}
+    under_way: dict[str, list[tuple[int, Any]]] = {}
     for one in operations:
         if one.process == NEMESIS:
             yield one
@@ -56,9 +60,9 @@ def _numbered(source: Source, operations: Iterator[Operation]) -> Iterator[Opera
         if one.type == "invoke":
             process = heapq.heappop(free) if free else used
             used = max(used, process + 1)
-            waiting.append(process)
-        elif len(waiting) == 1:
-            process = waiting.pop()
+            waiting.append((process, one.value))
+        elif len(fitting := _fitting(waiting, one.value)) == 1:
+            process, _ = waiting.pop(fitting[0])
             if one.type != "info":
                 heapq.heappush(free, process)
         else:
@@ -67,3 +71,24 @@ def _numbered(source: Source, operations: Iterator[Operation]) -> Iterator[Opera
                 f"completes a {one.f} without naming a process, with {count} of it under way"
             )
         yield replace(one, process=process)
+
+
+def _fitting(waiting: list[tuple[int, Any]], told: Any) -> list[int]:
+    """Places of the operations that may have asked for what is told."""
+    if len(waiting) == 1:
+        return [0]
+    return [place for place, (_, asked) in enumerate(waiting) if _asked(asked, told)]
+
+
+def _asked(asked: Any, told: Any) -> bool:
+    """Whether `told` is `asked`, with what its reads saw."""
+    if not (isinstance(asked, list) and isinstance(told, list) and len(asked) == len(told)):
+        return bool(asked == told)
+    return all(
+        one == other or (_is_read(one) and _is_read(other) and one[1] == other[1])
+        for one, other in zip(asked, told, strict=True)
+    )
+
+
+def _is_read(micro: Any) -> bool:
+    return isinstance(micro, list) and len(micro) > 1 and micro[0] in ("r", "read")

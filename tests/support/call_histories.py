@@ -51,9 +51,10 @@ def _drawn(rng, model, state, number, unique):
     if kind == Kind.READ_LIST:
         return kind, NIL, NIL, tuple(sorted(state)) if model == "set" else state
     if kind == Kind.REMOVE:
+        state = state[0] if model == "unordered-queue" else state
         if not state:
             return kind, NIL, NIL, ()
-        return kind, state[0 if model == "queue" else -1], NIL, ()
+        return kind, state[-1 if model == "stack" else 0], NIL, ()
     if kind in (Kind.READ_MANY, Kind.WRITE_MANY):
         chosen = sorted(rng.sample(range(REGISTERS), rng.randint(1, REGISTERS)))
         known = dict(state)

@@ -15,7 +15,7 @@ from harness.checkers.linearizable.by_search import search_each_key
 from harness.checkers.linearizable.calls import Calls, Column, Kind, Monitored
 from harness.checkers.linearizable.counter import judge_counter, order_counter
 from harness.checkers.linearizable.growing_set import judge_growing_set, order_growing_set
-from harness.checkers.linearizable.queue import judge_queue
+from harness.checkers.linearizable.queue import judge_queue, judge_unordered_queue
 from harness.checkers.linearizable.search import Budget
 from harness.checkers.linearizable.stack import judge_stack
 from harness.checkers.linearizable.zones import judge_zones, order_by_zones
@@ -41,6 +41,7 @@ MONITORS = {
     "counter": Monitor("counter", judge_counter, order_counter),
     "queue": Monitor("queue", judge_queue, None),
     "stack": Monitor("stack", judge_stack, None),
+    "unordered-queue": Monitor("unordered queue", judge_unordered_queue, None),
 }
 
 

@@ -1,4 +1,4 @@
-"""A first-in, first-out queue whose values are unique: O(n log n), all keys at once.
+"""Queues whose values are unique, first in, first out or in no order: O(n log n), all keys at once.
 
 With operations paired by value (`containers`) a queue is linearizable iff (Henzinger, Sezgin & Vafeiadis 2013)
 
@@ -7,37 +7,42 @@ With operations paired by value (`containers`) a queue is linearizable iff (Henz
    removed after it; a value that stays is removed after everything;
 3. every removal that found nothing has a moment at which no value was certainly inside.
 
-The second asks, for each value, for the latest removal among values inserted before it: a running maximum.
+The second asks, for each value, for the latest removal among values inserted before it: a running maximum. A queue without an order
+needs the other two: each value can leave as soon as it must and come as late as it may, whatever the others do.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from harness.checkers.linearizable.calls import Calls, Monitored
-from harness.checkers.linearizable.containers import covering, found_empty, paired
+from harness.checkers.linearizable.calls import Calls, Column, Monitored
+from harness.checkers.linearizable.containers import Values, covering, found_empty, paired
 
-__all__ = ["judge_queue"]
+__all__ = ["judge_queue", "judge_unordered_queue"]
 
 
 def judge_queue(calls: Calls) -> Monitored:
     """Judge every key of a queue to which the monitor applies."""
+    return _judged(calls, ordered=True)
+
+
+def judge_unordered_queue(calls: Calls) -> Monitored:
+    """Judge every key of a queue that hands out what it likes, where the monitor applies."""
+    return _judged(calls, ordered=False)
+
+
+def _judged(calls: Calls, *, ordered: bool) -> Monitored:
     values = paired(calls)
     valid = values.applies.copy()
     windows = list(values.broken[:1])
     for rows in values.broken:
         valid[calls.key[list(rows)]] = False
 
-    order = np.argsort(values.insert_returned)
-    latest = np.maximum.accumulate(values.remove_called[order])
-    earlier = np.searchsorted(values.insert_returned[order], values.insert_called) - 1
-    late = np.where(earlier >= 0, latest[earlier], -1) if len(order) else latest
-    overtaken = np.flatnonzero(late > values.remove_returned)
-    valid[values.key[overtaken]] = False
-    if len(overtaken) and not windows:
-        second = overtaken[0]
-        first = np.flatnonzero(values.remove_called == late[second])
-        windows.append(values.rows_of(np.append(first, second)))
+    if ordered:
+        overtaken, overtaking = _overtaken(values)
+        valid[values.key[overtaken]] = False
+        if len(overtaken) and not windows:
+            windows.append(values.rows_of(np.append(overtaking, overtaken[0])))
 
     wrong = np.flatnonzero(~found_empty(values))
     valid[calls.key[values.empty[wrong]]] = False
@@ -49,3 +54,13 @@ def judge_queue(calls: Calls) -> Monitored:
     applies = values.applies & (valid | ~values.uncertain)
     judged = [rows for rows in windows if applies[calls.key[rows[0]]]]
     return Monitored(applies=applies, valid=valid & applies, window=judged[0] if judged else ())
+
+
+def _overtaken(values: Values) -> tuple[Column, Column]:
+    """Return lines of values that left before one that was in first, and of those that were in before the first of them."""
+    order = np.argsort(values.insert_returned)
+    latest = np.maximum.accumulate(values.remove_called[order])
+    earlier = np.searchsorted(values.insert_returned[order], values.insert_called) - 1
+    late = np.where(earlier >= 0, latest[earlier], -1) if len(order) else latest
+    overtaken = np.flatnonzero(late > values.remove_returned)
+    return overtaken, np.flatnonzero(np.isin(values.remove_called, late[overtaken[:1]]))

@@ -110,6 +110,24 @@ def _removal(place: int) -> Callable[[State, Action], State]:
     return step
 
 
+def _bag(state: State, action: Action) -> State:
+    """One that hands out what it likes; the state also counts crashed removals that have taken nothing yet.
+
+    Such a one need not take anything before a removal finds nothing, and then all that is left must have been taken.
+    """
+    inside, spare = state
+    if action.kind == Kind.INSERT:
+        return tuple(sorted((*inside, action.value))), spare
+    if not action.known:
+        return inside, spare + 1
+    if action.value == NIL:
+        return IMPOSSIBLE if len(inside) > spare else ((), spare - len(inside))
+    if action.value not in inside:
+        return IMPOSSIBLE
+    place = inside.index(action.value)
+    return inside[:place] + inside[place + 1 :], spare
+
+
 _UNHELD = -1
 """State of a lock that nobody holds; otherwise it is who does."""
 
@@ -132,6 +150,7 @@ MODELS = {
     "counter": Model(0, (Kind.ADD, Kind.READ), _counter),
     "queue": Model((), _CONTAINER, _removal(0)),
     "stack": Model((), _CONTAINER, _removal(-1)),
+    "unordered-queue": Model(((), 0), _CONTAINER, _bag),
     "mutex": Model(_UNHELD, (Kind.ACQUIRE, Kind.RELEASE), _mutex),
 }
 

@@ -138,7 +138,7 @@ def _closed(calls: Calls, model: str, kept: Column) -> Column:
     """Return `kept` and the rows without which it would say more than the history did."""
     needed = np.zeros(len(calls), dtype=np.bool_)
     needed[kept] = True
-    if model in ("queue", "stack"):
+    if model in ("queue", "stack", "unordered-queue"):
         inside = calls.value != NIL
         needed |= inside & np.isin(calls.value, calls.value[needed & inside])
     elif model in ("register", "cas-register"):

@@ -58,7 +58,7 @@ def plain(rows):
     return all(row[2] in (0, 1) for row in rows)
 
 
-@pytest.mark.parametrize("model", ["register", "cas-register", "queue", "stack"])
+@pytest.mark.parametrize("model", ["register", "cas-register", "queue", "stack", "unordered-queue"])
 def test_windows_of_monitors_are_inexplicable(model):
     """What a monitor shows of a broken key has no order by itself."""
     shown = 0

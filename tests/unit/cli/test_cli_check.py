@@ -74,10 +74,13 @@ WRONG = {
     "append": ("append 1", "append 2", "read [2 1]"),
     "set": ("add 1", "read #{1 2}"),
     "queue": ("enqueue 1", "enqueue 2", "dequeue 2"),
+    "fifo-queue": ("enqueue 1", "enqueue 2", "dequeue 2"),
+    "unordered-queue": ("enqueue 1", "enqueue 2", "dequeue 2", "dequeue 2"),
     "stack": ("push 1", "push 2", "pop 1"),
     "counter": ("add 1", "add 1", "read 3"),
     "multi-register": ("txn [[:write :x 1]]", "txn [[:read :x 2]]"),
     "mutex": ("acquire nil", "acquire nil"),
+    "owner-mutex": ("acquire nil", "release nil"),
     "set-full": ("add 1", "read #{1}", "read #{}"),
 }
 READS = ("read", "get", "dequeue", "pop")

@@ -35,8 +35,9 @@ REFUSED = {
     "an f that is no model's": b"{:type :invoke, :process 0, :f :nonsense, :value nil}\n",
     "half a vector": b"[{:type :invoke, :process 0, :f :read, :value nil}",
     "a second invocation": b"{:type :invoke, :process 0, :f :read}\n" * 2,
-    "on after info": b"{:type :invoke, :process 0, :f :read}\n{:type :info, :process 0, :f :read}\n"
-    b"{:type :invoke, :process 0, :f :read}\n",
+    "on after info": b'{"process":0,"f":"read"}\n{"process":0,"type":"info","f":"read"}\n{"process":0,"f":"read"}\n',
+    "a million processes that go on": b"{:type :invoke, :process 0, :f :read}\n{:type :info, :process 0, :f :read}\n"
+    b"{:type :invoke, :process 0, :f :read}\n{:type :invoke, :process 1000000, :f :read}\n",
     "completions alone": b"{:type :ok, :process 0, :f :read, :value 1}\n",
     "nobody's completion": b"{:type :invoke, :f :read}\n{:type :invoke, :f :read}\n{:type :ok, :f :read}\n",
     "dbcop: a length of everything": DBCOP + WORD.pack((1 << 64) - 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from harness.calls import MEANINGS, calls_of
@@ -49,6 +50,7 @@ RIGHT = {
         ("txn", [["write", "x", 1], ["write", "y", 2]], [["write", "x", 1], ["write", "y", 2]]),
         ("txn", [["read", "y", None], ["read", "z", None]], [["read", "y", 2], ["read", "z", None]])]),
     "mutex": ("mutex", "mutex", [("acquire", None, None), ("release", None, None)]),
+    "owner-mutex": ("owner-mutex", "mutex", [("acquire", None, None)]),
 }  # fmt: skip
 
 WRONG = {
@@ -68,6 +70,7 @@ WRONG = {
         ],
     ),
     "mutex": ("mutex", "mutex", [("acquire", None, None), ("acquire", None, None)]),
+    "owner-mutex": ("owner-mutex", "mutex", [("acquire", None, None), ("release", None, None)]),
 }
 
 
@@ -107,6 +110,15 @@ def test_failed_operations_are_no_calls() -> None:
     assert found.rows.tolist() == [1, 2]
     assert found.calls.kind.tolist() == [Kind.WRITE, Kind.READ]
     assert found.calls.returned.tolist() == [INFINITY, 5]
+
+
+def test_silent_rows_are_no_calls() -> None:
+    """What says nothing is left out, and the others know their rows."""
+    lines = [("read", None, None), ("write", 2, 2), ("read", None, 2)]
+
+    found = calls_of(made("register", *lines), "register", silent=np.array([0]))
+
+    assert found.rows.tolist() == [1, 2]
 
 
 def test_keys_are_kept_apart() -> None:
