@@ -134,7 +134,7 @@ class NodeProbe:
     def reach(self, point: str) -> None:
         """See `cluster.probe.Probe`."""
         if self._mark is not None:
-            self._mark(point)
+            self._mark(point, f"g{self._group}/{self.index}")
         if self._watched and point in self._watched:
             self._pass(point)
         if not self._orders:

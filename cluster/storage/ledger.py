@@ -1,6 +1,6 @@
 """`RecordingDisk`: a `Disk` that keeps the ledger: every change and every sync, in order.
 
-It wraps any disk. Here live the records and the two questions they answer: what is not durable now
+It wraps any disk. Here live the two questions that its records answer: what is not durable now
 (`unsynced`), and which fsync made a piece of a file durable (`durable_by`). A checker asks the second
 to name the fsync behind an acknowledged operation, or to say that there is none.
 
@@ -13,32 +13,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cluster.ledger import LedgerRecord
 from cluster.storage.disk import Disk, File, Lines, Lock
 from cluster.storage.unsynced import TrackedFile, Unsynced
 
-__all__ = ["Durability", "LedgerRecord", "RecordingDisk"]
+__all__ = ["Durability", "RecordingDisk"]
 
 _RECORDS_MAX = 1_000_000
 """Older records are forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRecord:
-    """One operation: a write or truncate that was begun, anything else once it had succeeded.
-
-    `operation`: write, truncate, fsync, create, rename, unlink, mkdir, rmdir, fsync_dir. `sequence`
-    counts from 1. `path` is the name at that moment (for rename the new one, `source` the old one),
-    `file` a number that a file keeps through renames (0: not about a file's bytes), `offset` and
-    `length` the bytes concerned.
-    """
-
-    sequence: int
-    operation: str
-    path: str
-    file: int = 0
-    offset: int = 0
-    length: int = 0
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from cluster.storage.unsynced import Unsynced
 __all__ = ["MARK", "NO_DATA", "POWER_OFF", "UNSYNCED_FILE", "MountedDisk", "UnsyncedWork"]
 
 MARK = "user.reprise.point"
-"""Set on the mount point: the program passed the crash point that is the value."""
+"""Set on the mount point: the program passed the crash point whose name is the value; behind a space, what it had in hand."""
 POWER_OFF = "user.reprise.power"
 """Set on the mount point: the power goes now. Nothing works on the mount until the harness turns it on; the value says why."""
 NO_DATA = "user.reprise.no_data"
@@ -62,9 +62,9 @@ class MountedDisk(RealDisk):
             ledger.changed(f"{directory}/{name}" if directory else name)
         return ledger.lines(path)
 
-    def mark(self, point: str) -> None:
-        """Write a crash point that was passed into the ledger of the disk."""
-        os.setxattr(self._mount, MARK, point.encode())
+    def mark(self, point: str, in_hand: str) -> None:
+        """Write a crash point that was passed into the ledger of the disk, and what was `in_hand` then."""
+        os.setxattr(self._mount, MARK, f"{point} {in_hand}".encode())
 
     def roll_back(self, below: Below | None) -> None:
         """Lose the power: what is not synced is gone when this returns, and the disk dead until its owner turns it on."""

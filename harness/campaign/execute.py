@@ -46,6 +46,7 @@ def execute(scenario: Scenario, folder: RunFolder, reach: Reach | None = None) -
         state=state,
         raft=RaftChecker(),
         draws=tape.draws(),
+        ledgers=world.ledgers(),
         fingerprint="",
         duration_ns=world.now_ns(),
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import apsw
 import msgspec
 
+from cluster.ledger import LedgerPart
 from cluster.trace import Event
 from cluster.worlds.world import World
 from harness.campaign.plan import Plan
@@ -50,9 +52,13 @@ def conclude(
     state: Mapping[str, Any],
     raft: Checker,
     draws: dict[str, list[int]],
+    ledgers: Mapping[str, Iterable[LedgerPart]] = MappingProxyType({}),
     **about_the_run: Any,
 ) -> Finished:
-    """Judge a run that ended. `raft` judges Raft's promises: online in simulation, afterwards elsewhere."""
+    """Judge a run that ended. `raft` judges Raft's promises: online in simulation, afterwards elsewhere.
+
+    `ledgers` are those that disks kept and that outlive their world.
+    """
     scenario = plan.scenario
     run = Run(
         nodes=plan.test.nodes,
@@ -60,6 +66,7 @@ def conclude(
         trace=trace,
         options=plan.test.options,
         final_state=state,
+        ledgers=ledgers,
     )
     judgement = judge(
         (*plan.test.checkers, raft),

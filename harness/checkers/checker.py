@@ -9,11 +9,12 @@ least ``{"checker", "what"}`` and where known ``{"node", "group", "index", "cras
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from cluster.ledger import LedgerPart
 from cluster.trace import Event
 from harness.operation import Operation
 
@@ -35,7 +36,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     `history` is in index order; `trace` in time order; `options` are the workload's options; `final_state` maps
     node -> group -> the node's last inspected state (see `cluster.node.inspection`), nodes that
-    could not be asked are missing.
+    could not be asked are missing. `ledgers` maps node -> the exported ledger of its disk, for disks that keep one.
     """
 
     nodes: tuple[str, ...]
@@ -43,6 +44,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     trace: Sequence[Event]
     options: Mapping[str, Any]
     final_state: Mapping[str, Any]
+    ledgers: Mapping[str, Iterable[LedgerPart]] = {}
 
 
 class Checker(Protocol):

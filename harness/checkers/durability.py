@@ -1,6 +1,6 @@
 """What was acknowledged is still there (I22), what claims to be on disk is (I12), what counts as applied is (I5).
 
-Four questions to one run:
+Five questions to one run:
 
 * Did a node claim durability over un-synced bytes? The ledger of its disk says so in `FalseClaim`, and which fsync
   is missing.
@@ -9,13 +9,15 @@ Four questions to one run:
 * Is every acknowledged write and registration in the committed log, and the log's committed part still held by a
   quorum after each restart?
 * Do the final states show every acknowledged registration, or a later one of the same row?
+* Where disks kept a ledger of their own: was everything synced at each crash point behind which it must be, and is every
+  image that a power loss left the one that the ledger says (`harness.checkers.ledger_promises`)?
 
-Each acknowledged operation found missing counts once in ``lost_sync_writes``.
+Each acknowledged operation found missing counts once in ``lost_sync_writes``; each whose effect the ledgers show behind a sync, which
+they name, counts once in ``acked_synced_by_ledger``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,6 +45,7 @@ from harness.checkers.committed_log import (
     kv_requests,
 )
 from harness.checkers.evidence import LastCrash, finding, telling_first
+from harness.checkers.ledger_promises import LedgerJudgement
 from harness.checkers.memberships import Members, members_at
 from harness.checkers.registry_fold import RowKey, registry_folds
 from harness.checkers.replica_story import corrupt_replicas, is_file_damage
@@ -79,18 +82,34 @@ class Durability:
         self._logged = logged
 
     def check(self, run: Run) -> Verdict:
-        """See `Checker`; facts ``acked_sync_writes``, ``lost_sync_writes``, ``false_claims``, ``images_judged``."""
+        """See `Checker`; facts ``acked_sync_writes``, ``lost_sync_writes``, ``false_claims``, ``images_judged`` and of ledgers.
+
+        ``ledger_promises`` counts marks that were judged, ``ledger_images`` images that were compared, and
+        ``ledger_images_not_compared`` those of which the ledger cannot tell all. A disk that is not what its own ledger says is no
+        node's fault, and makes the verdict unknown.
+        """
         trace = _TraceJudgement(self.name, run)
-        lost = _LostOperations(self.name, run, self._logged)
+        ledgers = LedgerJudgement(self.name)
+        for node, parts in run.ledgers.items():
+            ledgers.read(node, parts)
+        lost = _LostOperations(self.name, run, self._logged, ledgers)
         facts = {
             "acked_sync_writes": lost.acknowledged,
             "lost_sync_writes": len(lost.evidence),
             "false_claims": trace.false_claims,
             "images_judged": trace.images,
+            "acked_synced_by_ledger": lost.synced,
+            "ledger_promises": ledgers.promises,
+            "ledger_images": ledgers.images,
+            "ledger_images_not_compared": ledgers.not_compared,
         }
-        evidence = trace.evidence + lost.evidence
+        evidence = trace.evidence + ledgers.broken + lost.evidence
         if evidence:
             return Verdict(valid=False, facts=facts, evidence=telling_first(evidence))
+        if ledgers.differences:
+            return Verdict(
+                valid="unknown", facts=facts, evidence=telling_first(ledgers.differences)
+            )
         if not lost.acknowledged:
             what = "no write and no registration was ever acknowledged, so nothing could be lost"
             evidence = [finding(self.name, "stimulus", what)]
@@ -263,20 +282,23 @@ class _TraceJudgement:
 class _LostOperations:
     """Acknowledged operations of the history that the log or a final state does not show."""
 
-    def __init__(self, checker: str, run: Run, logged: Logged) -> None:
+    def __init__(self, checker: str, run: Run, logged: Logged, ledgers: LedgerJudgement) -> None:
         self.acknowledged = 0
+        self.synced = 0
+        """Of them, those whose entry was applied behind a sync that a ledger names."""
+        self._ledgers = ledgers
         self.evidence: list[dict[str, Any]] = []
         self._checker = checker
         self._run = run
         logs = committed_logs(run.trace)
-        self._writes: Counter[tuple[str, str, str]] = Counter()
+        self._writes: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+        """Request -> (group, index) of the entries that hold it, of which each answers for one acknowledgement."""
         self._registrations: dict[Registration, dict[int, int]] = {}
         """Registration -> group -> the first entry that holds it there."""
         for group, log in logs.items():
-            for _, request in kv_requests(log):
-                self._writes[
-                    _spelling(request.op, request.key, request.value, request.expected)
-                ] += 1
+            for index, request in kv_requests(log):
+                spelling = _spelling(request.op, request.key, request.value, request.expected)
+                self._writes.setdefault(spelling, []).append((group, index))
             for entry in encryption_entries(log):
                 if entry.registration is not None:
                     places = self._registrations.setdefault(entry.registration, {})
@@ -290,9 +312,9 @@ class _LostOperations:
 
     def _judge_write(self, operation: Operation, request: Request) -> None:
         self.acknowledged += 1
-        spelling = _spelling(*request)
-        self._writes[spelling] -= 1
-        if self._writes[spelling] < 0:
+        if entries := self._writes.get(_spelling(*request)):
+            self.synced += self._ledgers.synced(*entries.pop(0)) != []
+        else:
             what = (
                 f"{operation.f} of {operation.value!r} was acknowledged by {operation.node or 'a node'}, "
                 "but no committed entry holds it"
@@ -308,6 +330,7 @@ class _LostOperations:
             what = f"the registration of {value} was acknowledged, but no committed entry holds it"
             self._lost(what, operation)
             return
+        self.synced += any(self._ledgers.synced(*place) for place in places.items())
         key = registry_key(registration.dek_id, node16(registration.full_node_id)).hex()
         corrupt = corrupt_replicas(self._run.trace)
         for node, groups in self._run.final_state.items():
@@ -323,7 +346,16 @@ class _LostOperations:
                         f"the registration of {value} was acknowledged, but {node} ends at entry "
                         f"{state['applied']} with epoch {row} in that row"
                     )
-                    self._lost(what, operation, node=node, index=index)
+                    synced = self._ledgers.synced(state["group"], index)
+                    self._lost(
+                        what,
+                        operation,
+                        node=node,
+                        index=index,
+                        synced=[
+                            f"{one.node}: {one.path} (record {one.sequence})" for one in synced
+                        ],
+                    )
                     return
 
     def _lost(self, what: str, operation: Operation, **fields: Any) -> None:

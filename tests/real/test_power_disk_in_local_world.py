@@ -58,7 +58,7 @@ def test_nodes_keep_what_they_acknowledged(tmp_path):
     for node in NODES:
         folder = tmp_path / "run" / "nodes" / node
         assert sorted(path.name for path in folder.iterdir()) == [
-            "config.json", "data", "node.log", "trace.jsonl",
+            "config.json", "data", "ledger.jsonl", "node.log", "trace.jsonl",
         ]  # fmt: skip
         assert (folder / "data" / "LOCK").exists()
 

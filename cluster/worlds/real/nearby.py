@@ -7,14 +7,14 @@ nodes are that near. What such nodes need when they start is kept by `Surroundin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cluster.ledger import LedgerPart, LedgerRecord
 from cluster.node.config import NodeConfig
-from cluster.storage.ledger import LedgerRecord
 from cluster.worlds.damage import must_be_down
 from cluster.worlds.host.limits import limit_open_files
 from cluster.worlds.real.directories import Directories
@@ -59,8 +59,7 @@ class Surroundings:
 
     def disk(self, node: str, folder: Path) -> NodeDisk:
         """The disk of a node, whose folder is `folder`."""
-        mounted = self.disks.of(node) if self._options.power_disk else None
-        return NodeDisk(folder / "data", mounted)
+        return NodeDisk(node, folder / "data", self.disks if self._options.power_disk else None)
 
     def environment(self, home: str) -> dict[str, str]:
         """What the process of a node whose folder appears to it as `home` must find in its environment."""
@@ -107,7 +106,7 @@ class NearbyWorld(RealWorld):
         hit = must_be_down(self, node, damage)
         if self._mounted:
             for name in hit:
-                self._surroundings.disks.of(name).power_on()
+                self._surroundings.disks.power_on(name)
         done = await asyncio.to_thread(self._directories.damage, hit, damage)
         if damage.kind != "keep":
             for name in hit:
@@ -127,6 +126,10 @@ class NearbyWorld(RealWorld):
     def ledger(self, node: str) -> list[LedgerRecord]:
         """Every write, sync, rename and crash point of a node's mounted disk; see `Recorder`."""
         return self._surroundings.disks.of(node).ledger()
+
+    def ledgers(self) -> Mapping[str, Iterable[LedgerPart]]:
+        """See `RealWorld.ledgers`: mounted disks keep one."""
+        return self._surroundings.disks.ledgers
 
     async def limit_files(self, node: str, open_files: int) -> None:
         """See `FileLimits`."""

@@ -8,6 +8,7 @@ node does is its own business. A run folder is all that remains::
                            config.json    how it was started last
                            node.log       what it said, all incarnations
                            trace.jsonl    its events
+                           ledger.jsonl   what its disk wrote down of itself, where that keeps a ledger
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from cluster.client import NodeConnection
+from cluster.ledger import LedgerPart
 from cluster.node.config import NodeConfig
 from cluster.node.crash_points import check_order
 from cluster.node.process_config import Cuts, ProcessConfig
@@ -386,6 +388,10 @@ class RealWorld(WallTimeline):
 
     def facts(self) -> dict[str, int]:
         """What the world has to say of itself when it is down, beside the trace: numbers, by name."""
+        return {}
+
+    def ledgers(self) -> Mapping[str, Iterable[LedgerPart]]:
+        """The ledgers of nodes' disks that keep one, by node; whole once the world is down, and there for good."""
         return {}
 
     def _line(self, node: str) -> NodeConnection:

@@ -20,7 +20,7 @@ from typing import Self
 
 import msgspec
 
-from cluster.storage.ledger import LedgerRecord
+from cluster.ledger import LedgerRecord
 from cluster.worlds.errors import WorldFailed, WorldMissing
 from cluster.worlds.host.power_disk.device import DeviceFault
 from cluster.worlds.host.power_disk.messages import (
@@ -57,6 +57,11 @@ def require_fuse() -> None:
             "disks that lose power are mounted with FUSE, and there is no /dev/fuse "
             "(a container needs --device /dev/fuse --cap-add SYS_ADMIN)",
             _INSTALL,
+        )
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise WorldMissing(
+            "disks that lose power are mounted with FUSE, and this user may not open /dev/fuse",
+            "chmod a+rw /dev/fuse, as root",
         )
     if shutil.which("fusermount3") is None:
         raise WorldMissing(

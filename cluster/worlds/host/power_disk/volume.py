@@ -103,7 +103,7 @@ class Volume:
         file = self._handle(handle)
         if self.device.faults:
             data = data[: self.device.accepted(path, len(data))]
-        self._change(path, file, offset, offset + len(data), "write")
+        self._change(path, file, (offset, offset + len(data)), "write", data)
         written = os.pwrite(file.descriptor, data, offset)
         if file.synchronous:
             self.fsync(path, handle)
@@ -127,13 +127,13 @@ class Volume:
         if mode in (_PUNCH_HOLE | _KEEP_SIZE, _ZERO_RANGE, _ZERO_RANGE | _KEEP_SIZE):
             until = min(end, size)
             if offset < until:
-                self._change(path, file, offset, until, "write")
+                self._change(path, file, (offset, until), "write")
                 for at in range(offset, until, len(_ZEROS)):
                     os.pwrite(file.descriptor, _ZEROS[: until - at], at)
         elif mode not in (0, _KEEP_SIZE):
             raise OSError(errno.EOPNOTSUPP, "this way of fallocate is not supported", path)
         if not mode & _KEEP_SIZE and end > size:
-            self._change(path, file, size, end, "truncate")
+            self._change(path, file, (size, end), "truncate")
             os.posix_fallocate(file.descriptor, offset, length)
 
     def fsync(self, path: str, handle: int) -> None:
@@ -141,6 +141,7 @@ class Volume:
         inode = self._handle(handle).inode
         if self.device.faults and self.device.fsync_fails(path):
             self._bytes.doom(inode)
+            self.recorder.record("fsync_failed", self._called(path), inode=inode)
             raise OSError(errno.EIO, "fsync failed", path)
         self._bytes.synced(inode)
         self.recorder.record("fsync", self._called(path), inode=inode)
@@ -231,6 +232,7 @@ class Volume:
         inode = os.stat(self._backing.at(path)).st_ino
         if self.device.faults and self.device.fsync_fails(path):
             self._names.doom(inode)
+            self.recorder.record("fsync_dir_failed", path)
             raise OSError(errno.EIO, "fsync failed", path)
         for link in self._names.synced(inode):
             self._let_go(link)
@@ -239,6 +241,7 @@ class Volume:
     def no_data(self, path: str) -> None:
         """The file is no data (a lock): its name counts as durable."""
         self._names.no_data(*self._place(path))
+        self.recorder.record("no_data", path)
 
     def names(self, path: str) -> list[tuple[str, int]]:
         """The names in a directory, each with its inode."""
@@ -269,9 +272,10 @@ class Volume:
 
     # -- power ----------------------------------------------------------------------------------------
 
-    def mark(self, name: str) -> None:
-        """A program passed the crash point `name`."""
-        self.recorder.record("mark", name)
+    def mark(self, words: str) -> None:
+        """A program passed a crash point: `words` are its name and, behind a space, what the program had in hand."""
+        name, _, in_hand = words.partition(" ")
+        self.recorder.record("mark", name, source=in_hand)
 
     def power_off(self, name: str) -> None:
         """The power goes at the crash point `name`: nothing un-synced stays, nothing works until `power_on`."""
@@ -282,7 +286,7 @@ class Volume:
     def power_loss(self, below: Below | None) -> None:
         """The power goes and comes back. Where it is off already nothing more is lost."""
         if not self.off:
-            self.recorder.record("power_loss", "")
+            self.recorder.record("power_loss", "", source="" if below is None else "drawn")
             self._lose_power(below)
         self.off = False
 
@@ -356,19 +360,26 @@ class Volume:
     def _truncate(self, path: str, file: Handle, size: int) -> None:
         length = os.fstat(file.descriptor).st_size
         if size != length:
-            self._change(path, file, min(size, length), max(size, length), "truncate")
+            self._change(path, file, (min(size, length), max(size, length)), "truncate")
             os.ftruncate(file.descriptor, size)
 
-    def _change(self, path: str, file: Handle, offset: int, end: int, operation: str) -> None:
-        """Remember what stands at `offset` to `end` before it changes."""
+    def _change(
+        self, path: str, file: Handle, piece: tuple[int, int], operation: str, data: bytes = b""
+    ) -> None:
+        """Remember what stands in `piece` (first byte, end) before it changes; `data` is what a write puts there."""
+        offset, end = piece
         size = os.fstat(file.descriptor).st_size
         first = min(offset, size)
+        written_back = self._bytes.written_back
         if file.inode:
             old = os.pread(file.descriptor, min(end, size) - first, first) if first < size else b""
             self._bytes.changing(file.inode, (first, end, size, old))
+        called = self._called(path)
         self.recorder.record(
-            operation, self._called(path), inode=file.inode, offset=first, length=end - first
+            operation, called, inode=file.inode, offset=first, length=end - first, data=data
         )
+        if self._bytes.written_back > written_back:
+            self.recorder.record("written_back", called, inode=file.inode)
 
     def _remove(self, operation: str, path: str) -> tuple[int, Link]:
         real = self._backing.at(path)
