@@ -28,6 +28,9 @@ _AFTER_LAST_S = 1.0
 _LAST_READ = {"registry": "read-rows"}
 """Workload with an end of its own behind the last reads -> the operation that those end with."""
 
+_OF_RANDOM_FAULTS = ("nemesis", "nemesis_interval_s", EXACT)
+"""What a plan tells of random faults is no option, and a course has exact ones; what it listed is listed anew."""
+
 _HEALING = "resume"
 """What the healing of every run begins with (`harness.campaign.plan`)."""
 
@@ -84,7 +87,7 @@ def _settled(plan: Plan) -> Scenario:
     """The plan's scenario with all draws of the plan said; the world is the simulated one."""
     scenario, link = plan.scenario, plan.surroundings.link
     spares = len(plan.test.nodes) - scenario.nodes
-    drawn = {name: value for name, value in plan.drawn.items() if name not in ("nemesis", EXACT)}
+    drawn = {name: value for name, value in plan.drawn.items() if name not in _OF_RANDOM_FAULTS}
     return msgspec.structs.replace(
         scenario,
         world="sim",

@@ -212,3 +212,14 @@ def test_a_run_written_down_exactly_is_the_same_run(workload: str) -> None:
     assert [
         (one.time_ns, one.process, one.type, one.f, one.value) for one in again if one.process >= 0
     ][: len(load)] == [(one.time_ns, one.process, one.type, one.f, one.value) for one in load]
+
+
+def test_a_mix_of_random_faults_is_written_down_as_a_scenario_that_can_run() -> None:
+    """What the plan tells of their paces is no option of the exact scenario."""
+    scenario = Scenario(workload="set", nemesis=["kill", "pause", "clock"], time_limit_s=1.0)
+    plan = make_plan(scenario, Tape(0))
+    assert "nemesis_interval_s" in plan.drawn
+
+    exact = scenario_of(course_of(plan, ()))
+
+    assert make_plan(exact, Tape(0)).drawn["nemesis"] == []
