@@ -14,6 +14,7 @@ from harness.columns import NEVER, Misfit, columns, events_from
 from harness.conventions import CONVENTIONS
 from harness.formats import jepsen_edn, jsonl
 from harness.formats.edn import EdnDamaged, read_form, write_form
+from harness.formats.lives import lives
 from harness.formats.source import Source
 from harness.history import HistoryDamaged, HistoryInvalid, pair
 from harness.operation import NEMESIS, Operation
@@ -113,10 +114,11 @@ def test_edn_round_trip(value: Any) -> None:
 @pytest.mark.slow
 @given(operations(EDN))
 def test_edn_history_round_trip(history: list[Operation]) -> None:
-    """A history survives being written in EDN."""
+    """A history survives being written in EDN; who goes on after info begins another life."""
     file = io.BytesIO()
     jepsen_edn.write(iter(history), file)
     file.seek(0)
+    history = list(lives(Source(io.BytesIO(), Path("h")), iter(history)))
 
     again = list(jepsen_edn.read(Source(file, Path("h"))))
 
