@@ -28,7 +28,16 @@ CAPABILITIES: dict[str, frozenset[str]] = {
         "link-faults",
         "realtime",
     },
-    "ssh": _PROCESSES | {"clock-rate", "cut-clients", "file-faults", "limit-files", "realtime"},
+    "ssh": _PROCESSES
+    | {
+        "clock-rate",
+        "cut-clients",
+        "file-faults",
+        "limit-files",
+        "limits",
+        "link-faults",
+        "realtime",
+    },
 }
 """World -> what it can do, known without starting it; each world states the same of itself once it is up.
 

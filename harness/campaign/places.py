@@ -18,7 +18,7 @@ from cluster.worlds.docker.world import DockerOptions, DockerWorld
 from cluster.worlds.errors import WorldFailed, WorldMissing
 from cluster.worlds.local.world import LocalOptions, LocalWorld
 from cluster.worlds.real.world import RealWorld
-from cluster.worlds.ssh.crew import examine, why_no_kernel_cuts
+from cluster.worlds.ssh.crew import examine, why_not_links
 from cluster.worlds.ssh.places import Reach
 from cluster.worlds.ssh.world import SshOptions, SshWorld
 from cluster.worlds.tape import Tape
@@ -117,8 +117,15 @@ def _docker(plan: Plan, directory: Path, _reach: Reach, surroundings: dict[str, 
 
 
 def _ssh(plan: Plan, directory: Path, reach: Reach, surroundings: dict[str, Any]) -> RealWorld:
-    options = SshOptions(reach=reach, **surroundings)
+    options = SshOptions(reach=reach, seed=plan.scenario.seed, **surroundings)
     return SshWorld(plan.test.nodes, directory=directory, config=plan.node, options=options)
+
+
+_OF_LINKS = {
+    "cut-clients": ("cut", "clients cannot be cut off"),
+    "link-faults": ("link-faults", "links cannot be made bad"),
+}
+"""What a scenario may need of links -> what hosts call it, and what cannot be done where they lack it."""
 
 
 def _prepare_hosts(scenario: Scenario, reach: Reach, say: Say) -> None:
@@ -133,11 +140,11 @@ def _prepare_hosts(scenario: Scenario, reach: Reach, say: Say) -> None:
         )
     say(f"reaching {len(nodes)} hosts")
     found = dict(zip(nodes, examine(reach, len(nodes)), strict=True))
-    if "cut-clients" in plan.needs:
-        why_not = why_no_kernel_cuts(found)
-        if why_not:
-            raise WorldMissing(f"clients cannot be cut off: {why_not}")
-    wanted = {"realtime"} & plan.needs
+    for need, (word, cannot) in _OF_LINKS.items():
+        why_not, remedy = why_not_links(found, word)
+        if need in plan.needs and why_not:
+            raise WorldMissing(f"{cannot}: {why_not}", remedy)
+    wanted = {"limits", "realtime"} & plan.needs
     if scenario.options.get("disk") == "mounted":
         wanted |= {"disk"}
     for node, host in found.items():

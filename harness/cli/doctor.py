@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -123,19 +123,28 @@ def _ssh() -> str:
     except WorldFailed as failure:
         raise _Missing(str(failure)) from None
     return "; ".join(
-        f"{host}: {_able(one.kernel_cuts, one.missing)}"
-        for host, one in zip(reach.hosts, found, strict=True)
+        f"{host}: {_able(one.missing)}" for host, one in zip(reach.hosts, found, strict=True)
     )
 
 
-def _able(kernel_cuts: bool, missing: Collection[str]) -> str:
-    """What a host can do beside running nodes, in words."""
-    extras = {
-        "cuts by the kernel": kernel_cuts,
-        "mounted disks": "disk" not in missing,
-        "wrong wall clocks": "realtime" not in missing,
-    }
-    return ", ".join(["nodes", *(words for words, able in extras.items() if able)])
+_EXTRAS: Final = {
+    "cut": "cuts by the kernel",
+    "link-faults": "bad links",
+    "limits": "limits",
+    "disk": "mounted disks",
+    "realtime": "wrong wall clocks",
+}
+"""What hosts may lack -> in words."""
+
+
+def _able(missing: Mapping[str, tuple[str, str]]) -> str:
+    """What a host can do beside running nodes, and why it cannot do the rest, in words."""
+    able = ", ".join(["nodes", *(shown for word, shown in _EXTRAS.items() if word not in missing)])
+    lacks = [
+        f"no {_EXTRAS[word]}: {reason}{f' ({remedy})' if remedy else ''}"
+        for word, (reason, remedy) in missing.items()
+    ]
+    return " - ".join([able, *lacks])
 
 
 def _mounted_disks() -> str:

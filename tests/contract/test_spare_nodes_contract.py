@@ -3,7 +3,9 @@
 import tempfile
 from pathlib import Path
 
+import docker_lab
 import pytest
+import ssh_lab
 
 from cluster.machine.parts import Parts
 from cluster.node.config import NodeConfig
@@ -49,10 +51,24 @@ def _local(statement):
         world.run(_whole(world, statement))
 
 
+def _docker(statement):
+    with tempfile.TemporaryDirectory() as directory:
+        world = docker_lab.world(Path(directory) / "run", CONFIG, NODES)
+        world.run(_whole(world, statement))
+
+
+def _ssh(statement):
+    with tempfile.TemporaryDirectory() as directory:
+        world = ssh_lab.world(Path(directory) / "run", CONFIG, NODES)
+        world.run(_whole(world, statement))
+
+
 @pytest.fixture(
     params=[
         pytest.param(_simulated, id="sim"),
         pytest.param(_local, id="local", marks=[pytest.mark.real, pytest.mark.slow]),
+        pytest.param(_docker, id="docker", marks=[pytest.mark.real, pytest.mark.slow]),
+        pytest.param(_ssh, id="ssh", marks=[pytest.mark.real, pytest.mark.slow]),
     ]
 )
 def check(request):

@@ -156,7 +156,7 @@ def test_a_mounted_disk_and_a_wrong_clock_work_through_a_keeper(tmp_path, requir
     assert not keeper.ask("clock", offset_ns=10**9, drift_ppm=0).failed
     assert not keeper.ask("disk_fault", kind="slow", extra_ns=1000).failed
     assert not keeper.ask("disk_heal").failed
-    assert not keeper.ask("limit_files", open_files=100).failed
+    assert not keeper.ask("limit", open_files=100).failed
     keeper.ask("signal", number=9)
     keeper.until(Ended)
     for act, arguments in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,12 @@ def image() -> str:
     return tag
 
 
-def world(directory: Path, config: NodeConfig, **options: Any) -> DockerWorld:
-    """A docker world of the nodes in `config`."""
+def world(
+    directory: Path, config: NodeConfig, nodes: Sequence[str] = (), **options: Any
+) -> DockerWorld:
+    """A docker world of `nodes`; where none are named, of those in `config`."""
     return DockerWorld(
-        config.peers,
+        nodes or config.peers,
         directory=directory,
         config=config,
         options=DockerOptions(image=image(), **options),

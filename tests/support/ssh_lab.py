@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,20 @@ from cluster.worlds.errors import WorldMissing
 from cluster.worlds.ssh.places import Reach
 from cluster.worlds.ssh.world import SshOptions, SshWorld
 
-COUNT = 3
+COUNT = 4
 PLAIN = "plain"
 """A user of the hosts who is not root."""
+TRUSTED = "trusted"
+"""Another, who may become root unasked."""
+_MAY_SUDO = f"{TRUSTED} ALL=(ALL) NOPASSWD: ALL"
+
+
+_LET_GROUPS_BE_MADE = """
+for place in $(grep ' - cgroup' /proc/self/mountinfo | cut -d ' ' -f 5); do
+  mount -o remount,bind,rw "$place"
+done
+"""
+"""Docker mounts them for reading; on a machine of its own root may write."""
 
 
 class Lab:
@@ -84,7 +96,8 @@ class Lab:
             name=f"reprise-{self._run}-{name}",
             hostname=name,
             labels=labels(self._run),
-            cap_add=["NET_ADMIN"],
+            cap_add=["NET_ADMIN", "SYS_ADMIN"],
+            devices=["/dev/fuse"],
             init=True,
             network=network,
             networking_config={
@@ -94,9 +107,14 @@ class Lab:
         public_key = self.key.with_suffix(".pub").read_bytes()
         container.put_archive("/root", _authorized(public_key))
         container.start()
-        container.exec_run(["useradd", "--create-home", "--shell", "/bin/bash", "-p", "*", PLAIN])
-        container.put_archive(f"/home/{PLAIN}", _authorized(public_key))
-        container.exec_run(["chown", "-R", f"{PLAIN}:", f"/home/{PLAIN}/.ssh"])
+        for user in (PLAIN, TRUSTED):
+            container.exec_run(
+                ["useradd", "--create-home", "--shell", "/bin/bash", "-p", "*", user]
+            )
+            container.put_archive(f"/home/{user}", _authorized(public_key))
+            container.exec_run(["chown", "-R", f"{user}:", f"/home/{user}/.ssh"])
+        container.exec_run(["sh", "-c", f"echo '{_MAY_SUDO}' >/etc/sudoers.d/lab"])
+        container.exec_run(["sh", "-c", _LET_GROUPS_BE_MADE])
         return container
 
     def _host_key(self, host: int) -> str:
@@ -127,10 +145,12 @@ def lab() -> Lab:
         pytest.skip(f"{missing}: it runs hosts in containers")
 
 
-def world(directory: Path, config: NodeConfig, **options: Any) -> SshWorld:
-    """An ssh world of the nodes in `config`."""
+def world(
+    directory: Path, config: NodeConfig, nodes: Sequence[str] = (), **options: Any
+) -> SshWorld:
+    """An ssh world of `nodes`; where none are named, of those in `config`."""
     return SshWorld(
-        config.peers,
+        nodes or config.peers,
         directory=directory,
         config=config,
         options=SshOptions(**{"reach": lab().reach(), **options}),

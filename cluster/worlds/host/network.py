@@ -22,7 +22,7 @@ from cluster.worlds.host.programs import Here
 from cluster.worlds.host.repairs import Change, ChangeLog
 from cluster.worlds.world import LinkFault
 
-__all__ = ["HostNetwork", "NodePlace"]
+__all__ = ["HostNetwork", "NodePlace", "is_held", "only_loss"]
 
 Link = tuple[str, str]
 
@@ -130,9 +130,7 @@ class HostNetwork:
                 addresses={name: place.address for name, place in self._nodes.items()},
                 cut=self._cut,
                 shut=self._shut,
-                loss={
-                    link: fault.loss for link, fault in self._faults.items() if _only_loss(fault)
-                },
+                loss={link: fault.loss for link, fault in self._faults.items() if only_loss(fault)},
             )
         )
 
@@ -144,7 +142,7 @@ class HostNetwork:
             {
                 (address[source], address[target]): fault
                 for (source, target), fault in self._faults.items()
-                if _is_held(fault)
+                if is_held(fault)
             }
         )
 
@@ -153,7 +151,7 @@ class HostNetwork:
             faults = {
                 self._nodes[target].address: fault
                 for (source, target), fault in self._faults.items()
-                if source == node and (fault.bandwidth_bps or (self._netem and _is_held(fault)))
+                if source == node and (fault.bandwidth_bps or (self._netem and is_held(fault)))
             }
             self._apply_rates_of(node, place, faults)
 
@@ -172,10 +170,11 @@ class HostNetwork:
         self._shaped[node] = change
 
 
-def _is_held(fault: LinkFault) -> bool:
+def is_held(fault: LinkFault) -> bool:
     """Whether somebody must hold the packets: more than plain loss is asked."""
     return bool(fault.delay_ns or fault.jitter_ns or fault.duplication)
 
 
-def _only_loss(fault: LinkFault) -> bool:
-    return fault.loss > 0 and not _is_held(fault)
+def only_loss(fault: LinkFault) -> bool:
+    """Whether plain loss is asked, which the table of links does alone."""
+    return fault.loss > 0 and not is_held(fault)

@@ -1,8 +1,9 @@
 """Late, lost, doubled and reordered packets between nodes: the daemon, and the rules that lead packets to it.
 
 Rules stand in a chain of our own in iptables' mangle table, one for each bad link, replaced in one transaction; everything
-else never leaves the kernel. A bridge hands its frames to iptables only with br_netfilter on (dockerd sees to that), so this
-is asked for first. netem, where a kernel has it, needs none of this: see `links_rates`.
+else never leaves the kernel. They stand where packets are handed on (``FORWARD``: nodes joined by a bridge of this host) or
+where they are sent (``OUTPUT``: a node of this host itself). A bridge hands its frames to iptables only with br_netfilter on
+(dockerd sees to that), so this is asked for first. netem, where a kernel has it, needs none of this: see `links_rates`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from zlib import crc32
 
 import msgspec
@@ -19,7 +21,7 @@ import msgspec
 import cluster
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.host.packet_queue_daemon import DOUBLE_MARK, Counts, Order
-from cluster.worlds.host.programs import Here, inside
+from cluster.worlds.host.programs import Here, elevation, inside
 from cluster.worlds.host.repairs import Change, ChangeLog
 from cluster.worlds.world import LinkFault
 
@@ -29,13 +31,17 @@ _BRIDGE_SWITCH = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 _END_S = 5.0
 
 AddressLink = tuple[str, str]
+Hook = Literal["FORWARD", "OUTPUT"]
 
 
 class PacketQueue:
-    """One daemon and one chain, in a network namespace of this host (``""``: our own) where the nodes' bridge lies."""
+    """One daemon and one chain, in a network namespace of this host (``""``: our own) where the nodes' bridge, or the node, lies."""
 
-    def __init__(self, label: str, namespace: str, changes: ChangeLog, *, seed: int) -> None:
+    def __init__(
+        self, label: str, namespace: str, changes: ChangeLog, *, seed: int, hook: Hook = "FORWARD"
+    ) -> None:
         """`label` (at most 20 letters and digits) names the chain; `seed` decides every packet's fate."""
+        self._hook = hook
         self._chain = f"REPRISE-{label}"
         self._here = Here(namespace)
         self._changes = changes
@@ -80,24 +86,32 @@ class PacketQueue:
             _end(daemon)
 
     def _start(self) -> None:
-        if self._here(["cat", _BRIDGE_SWITCH]).strip() != "1":
+        if self._hook == "FORWARD" and self._here(["cat", _BRIDGE_SWITCH]).strip() != "1":
             raise WorldFailed(
                 f"{_BRIDGE_SWITCH} is 0: packets on bridges pass iptables by; write 1 to it, or start dockerd, which does"
             )
-        words = [sys.executable, "-m", "cluster.worlds.host.packet_queue_daemon"]
-        root = str(Path(cluster.__file__).parent.parent)
+        modules = [str(Path(cluster.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        words = [
+            *elevation(),
+            "env",
+            f"PYTHONPATH={os.pathsep.join(filter(None, modules))}",
+            sys.executable,
+            "-m",
+            "cluster.worlds.host.packet_queue_daemon",
+            str(self._number),
+            str(self._seed),
+        ]
         self._daemon = subprocess.Popen(
-            inside(self._here.namespace, [*words, str(self._number), str(self._seed)]),
+            inside(self._here.namespace, words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": root},
             process_group=0,
         )
         self._last = Order([])
         self._tell(self._last)
         self._changes.open(self._change)
         self._here(["iptables-restore", "--noflush"], render_rules(self._chain, self._number, {}))
-        self._here(["iptables", "-w", "-t", "mangle", "-I", "FORWARD", "-j", self._chain])
+        self._here(["iptables", "-w", "-t", "mangle", "-I", self._hook, "-j", self._chain])
 
     def _tell(self, order: Order) -> Counts:
         daemon = self._daemon

@@ -1,20 +1,22 @@
 """Programs of this host: run to their end, inside a network namespace where one is named.
 
-The one room of `host` that starts ``nft``, ``tc``, ``ip`` and their like. A `Runner` is how the other rooms see it, so that a
-world of remote machines can hand in one that runs the same words over a connection.
+The one room of `host` that starts ``nft``, ``tc``, ``ip`` and their like. A `Runner` is how the other rooms see it. Who is not
+root runs them through ``sudo -n`` where that is allowed without a question (`elevation`).
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from cluster.worlds.errors import WorldFailed
 
-__all__ = ["Here", "Runner", "inside", "missing_programs"]
+__all__ = ["Here", "Runner", "elevation", "inside", "missing_programs"]
 
 _OWN_NAMESPACE = "/proc/self/ns/net"
 _TIMEOUT_S = 30.0
@@ -36,7 +38,7 @@ class Here:
 
     def __call__(self, words: Sequence[str], text: str = "") -> str:
         """See `Runner`."""
-        command = inside(self.namespace, words)
+        command = [*elevation(), *inside(self.namespace, words)]
         try:
             done = subprocess.run(
                 command, input=text, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S
@@ -60,6 +62,16 @@ class Here:
         """Whether the namespace is there, and not the one that we live in."""
         place = Path(self.namespace)
         return bool(self.namespace) and place.exists() and not place.samefile(_OWN_NAMESPACE)
+
+
+@cache
+def elevation() -> tuple[str, ...]:
+    """Return the words in front of a program that needs root: none for root, nor for who may not become root unasked."""
+    if os.geteuid() == 0 or shutil.which("sudo") is None:
+        return ()
+    sudo = ("sudo", "-n")
+    asked = subprocess.run([*sudo, "true"], capture_output=True, check=False)
+    return sudo if asked.returncode == 0 else ()
 
 
 def inside(namespace: str, words: Sequence[str]) -> list[str]:

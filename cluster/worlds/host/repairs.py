@@ -158,7 +158,23 @@ def _unmount(change: Change, here: Here) -> None:
         here(["umount", "--lazy", change.name])
 
 
+def _remove_group(change: Change, here: Here) -> None:
+    """Remove a control group; what lives in it goes to the group above."""
+    group = Path(change.name)
+    if not group.exists():
+        return
+    above = str(group.parent / "cgroup.procs")
+    for pid in (group / "cgroup.procs").read_text().split():
+        try:
+            here(["tee", above], pid)
+        except WorldFailed:
+            if Path(f"/proc/{pid}").exists():
+                raise
+    here(["rmdir", str(group)])
+
+
 _UNDO: dict[str, Callable[[Change, Here], None]] = {
+    "control-group": _remove_group,
     "iptables-chain": _remove_chain,
     "kernel-file": _restore_file,
     "mount": _unmount,

@@ -17,7 +17,7 @@ from cluster.worlds.ssh.line import Hear, KeeperLine
 from cluster.worlds.ssh.messages import Ended, Examined, Piece
 from cluster.worlds.ssh.places import HostPlace, Reach
 
-__all__ = ["Listener", "examine", "examined", "on_each", "open_keepers", "why_no_kernel_cuts"]
+__all__ = ["Listener", "examine", "examined", "on_each", "open_keepers", "why_not_links"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -78,17 +78,22 @@ def examined(line: KeeperLine) -> Examined:
     return msgspec.structs.replace(found, address=line.address)
 
 
-def why_no_kernel_cuts(examined: Mapping[str, Examined]) -> str:
-    """Return why links cannot be cut by the kernels of these hosts, by node; ``""`` when they can."""
+def why_not_links(examined: Mapping[str, Examined], word: str) -> tuple[str, str]:
+    """Return why the kernels of these hosts, by node, cannot do `word` (``cut``, ``link-faults``) to links, and the remedy.
+
+    Two empty words when they can.
+    """
     addresses = {found.address for found in examined.values()}
     for node, found in examined.items():
-        if not found.kernel_cuts:
-            return f"only root, with nft, may drop packets on the host of {node}"
+        if word in found.missing:
+            reason, remedy = found.missing[word]
+            return f"on the host of {node}, {reason}", remedy
         if found.client in addresses:
             return (
-                f"the harness runs on a node's host ({found.client}), and would be cut off with it"
+                f"the harness runs on a node's host ({found.client}), and would be cut off with it",
+                "run it on a machine that is none of the hosts",
             )
-    return ""
+    return "", ""
 
 
 class _Kinds:

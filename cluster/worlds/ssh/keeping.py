@@ -1,8 +1,8 @@
 """What a keeper can do for its one node, on the host where both live: a table of acts.
 
 The pieces are those of the local world (`cluster.worlds.local.site`, `cluster.worlds.real.nearby`) and of `cluster.worlds.host`:
-here they are only called. Everything changed on the host stands in a list before it is done, and what a keeper that was
-killed has left is repaired when the next one opens.
+here they are only called. Everything changed on the host stands in a list before it is done; what a keeper that was killed
+has left is undone by its guard (`cluster.worlds.ssh.guard`), or repaired when the next one opens.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import socket
 import tarfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -22,25 +23,23 @@ from zlib import crc32
 import msgspec
 
 from cluster.node.process_config import ProcessConfig
-from cluster.worlds.errors import WorldFailed, WorldMissing
-from cluster.worlds.host.clock_library import built_library
+from cluster.worlds.errors import WorldFailed
 from cluster.worlds.host.files import DirectoryTree
 from cluster.worlds.host.limits import limit_open_files
-from cluster.worlds.host.links import Matrix, render, render_removal
-from cluster.worlds.host.links_table import LinksTable
-from cluster.worlds.host.power_disk.power_disk import require_fuse
-from cluster.worlds.host.programs import Here
-from cluster.worlds.host.repairs import Change, ChangeLog, changes_directory, repair
-from cluster.worlds.local.leftovers import lists_directory, start_ticks
+from cluster.worlds.host.own_group import OwnGroup
+from cluster.worlds.host.repairs import ChangeLog, changes_directory, repair
+from cluster.worlds.local.leftovers import start_ticks
 from cluster.worlds.local.process import NodeProcess
 from cluster.worlds.local.site import LocalSite
 from cluster.worlds.real.directories import Directories
 from cluster.worlds.real.host import Host
 from cluster.worlds.real.nearby import NearbyOptions, Surroundings
-from cluster.worlds.ssh.links import render_shut
+from cluster.worlds.ssh.abilities import lacking
+from cluster.worlds.ssh.guard import Guard
 from cluster.worlds.ssh.messages import Ended, Examined, Opened, OpenOrder, Piece, ToHarness
+from cluster.worlds.ssh.own_links import OwnLinks
 from cluster.worlds.ssh.tail import Tail
-from cluster.worlds.world import DiskFault, FileDamage
+from cluster.worlds.world import DiskFault, FileDamage, Limits, LinkFault
 
 __all__ = ["DISK", "HOME", "Keeping", "boot"]
 
@@ -72,8 +71,9 @@ class Keeping:
         self._life: NodeProcess | None = None
         self._door: asyncio.Server | None = None
         self._changes: ChangeLog | None = None
-        self._table: LinksTable | None = None
-        self._shut: Change | None = None
+        self._links: OwnLinks | None = None
+        self._group: OwnGroup | None = None
+        self._guard: Guard | None = None
         self._mounted = False
         self._tails: list[Tail] = []
         self._telling = asyncio.Lock()
@@ -81,7 +81,6 @@ class Keeping:
         self.acts: dict[str, Callable[..., Awaitable[Any]]] = {
             "clock": self.clock,
             "close": self.close,
-            "cut": self.cut,
             "cut_clients": self.cut_clients,
             "damage": self.damage,
             "disk_fault": self.disk_fault,
@@ -90,7 +89,8 @@ class Keeping:
             "dump": self.dump,
             "examine": self.examine,
             "forget": self.forget,
-            "limit_files": self.limit_files,
+            "limit": self.limit,
+            "links": self.links,
             "lose_power": self.lose_power,
             "open": self.open,
             "pack": self.pack,
@@ -111,17 +111,10 @@ class Keeping:
 
     async def examine(self) -> Examined:
         """What this host can do. Nothing is changed; a library may be built."""
-        missing = {}
-        for word, check in (("disk", require_fuse), ("realtime", _require_library)):
-            try:
-                check()
-            except WorldMissing as lack:
-                missing[word] = (str(lack), lack.remedy)
         return Examined(
             boot=boot(),
             client=os.environ.get("SSH_CONNECTION", "").partition(" ")[0],
-            kernel_cuts=_may_cut(),
-            missing=missing,
+            missing=await asyncio.to_thread(lacking),
         )
 
     async def open(self, **order: Any) -> Opened:
@@ -154,7 +147,10 @@ class Keeping:
         self._door = await asyncio.start_server(_hang_up, *self._host.address)
         self._directories = Directories(folders)
         self._changes = ChangeLog(changes_directory(), label)
-        self._table = LinksTable(f"reprise_{crc32(label.encode()):08x}", Here(), family="ip")
+        short = f"{crc32(label.encode()):08x}"
+        self._links = OwnLinks(wanted.node, short, self._changes, seed=wanted.seed)
+        self._group = OwnGroup(f"reprise_{short}", self._changes)
+        self._guard = Guard()
         return Opened(home=str(self._folder), listen=self._host.address, pid=os.getpid())
 
     async def reach(self, addresses: list[tuple[str, int]]) -> list[str]:
@@ -171,13 +167,16 @@ class Keeping:
     async def close(self) -> None:
         """End the node and undo everything. Safe in any state, twice too."""
         await self.shut_door()
-        try:
-            if self._changes is not None:
-                await asyncio.to_thread(self._changes.close)
-        finally:
+        with ExitStack() as each:
             if self._site is not None:
-                self._site.close()
+                each.callback(self._site.close)
+            if self._changes is not None:
+                each.callback(self._changes.close)
+            if self._links is not None:
+                each.callback(self._links.close)
             self._mounted = False
+        if self._guard is not None:
+            self._guard.dismiss()
 
     async def forget(self) -> None:
         """Remove the node's folder; it was closed before."""
@@ -230,40 +229,44 @@ class Keeping:
 
     # -- faults -------------------------------------------------------------------------------------------
 
-    async def cut(self, addresses: dict[str, str], links: list[tuple[str, str]]) -> None:
-        """Drop packets on these links between nodes, in place of earlier cuts."""
-        assert self._table is not None
-        assert self._changes is not None
-        self._changes.open(self._table.change())
-        matrix = Matrix(addresses=addresses, cut=tuple(links))
-        await asyncio.to_thread(self._table.apply, matrix)
+    async def links(
+        self,
+        addresses: dict[str, str],
+        cut: list[tuple[str, str]],
+        faults: list[tuple[str, str, dict[str, Any]]],
+    ) -> None:
+        """Let these links be cut, and these bad, in place of what held before."""
+        assert self._links is not None
+        bad = {
+            (source, target): msgspec.convert(fault, LinkFault) for source, target, fault in faults
+        }
+        pairs = [(source, target) for source, target in cut]
+        await asyncio.to_thread(self._links.apply, addresses, pairs, bad)
 
     async def drops(self) -> int:
         """How many packets were dropped on links so far."""
-        assert self._table is not None
-        return (await asyncio.to_thread(self._table.drops)).total()
+        assert self._links is not None
+        return await asyncio.to_thread(self._links.drops)
 
     async def cut_clients(self, nodes: list[str], *, shut: bool) -> None:
         """Drop what goes between this node's port and whoever has none of the addresses `nodes`; or no longer."""
-        assert self._changes is not None
-        if self._shut is not None:
-            await asyncio.to_thread(self._changes.undo, self._shut)
-            self._shut = None
+        assert self._links is not None
         if shut:
-            name = f"reprise_{crc32(str(self._folder).encode()):08x}_clients"
-            self._shut = Change("nft-table", f"ip {name}")
-            self._changes.open(self._shut)
-            script = render_shut(name, nodes, self._there.address[1])
-            await asyncio.to_thread(Here(), ["nft", "-f", "-"], script)
+            await asyncio.to_thread(self._links.shut_out, nodes, self._there.address[1])
+        else:
+            await asyncio.to_thread(self._links.let_in)
 
     async def clock(self, offset_ns: int, drift_ppm: int) -> None:
         """Set the node's wall clock wrong."""
         self._around.clocks.set(self._node, offset_ns, drift_ppm)
 
-    async def limit_files(self, open_files: int) -> None:
-        """Limit the open files of the process that lives."""
+    async def limit(self, **limits: Any) -> None:
+        """Limit the process that lives: open files, and processor and memory where this user can."""
+        assert self._group is not None
+        wanted = msgspec.convert(limits, Limits)
         if self._life is not None and self._life.exit_code is None:
-            limit_open_files(self._life.pid, open_files)
+            limit_open_files(self._life.pid, wanted.open_files)
+            await asyncio.to_thread(self._group.apply, self._life.pid, wanted)
 
     async def damage(self, **damage: Any) -> dict[str, Any]:
         """Damage the disk of the node, which is down; any kind but a swap."""
@@ -327,25 +330,6 @@ def boot() -> str:
     namespace = Path("/proc/self/ns/time")
     clocks = str(namespace.readlink()) if namespace.is_symlink() else ""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + clocks
-
-
-def _require_library() -> None:
-    built_library(lists_directory() / "libraries")
-
-
-def _may_cut() -> bool:
-    """Whether packets can be dropped here, found by doing it with a table that drops nothing."""
-    name = f"reprise_probe_{os.getpid()}"
-    if os.geteuid() != 0 or shutil.which("nft") is None:
-        return False
-    try:
-        Here()(
-            ["nft", "-f", "-"],
-            render(Matrix(addresses={}), name, "ip") + render_removal(name, "ip"),
-        )
-    except WorldFailed:
-        return False
-    return True
 
 
 def _bindable(address: str) -> str:

@@ -1,14 +1,20 @@
-"""The rules that part a node from its clients and leave its host's SSH alone. Words out; see `cluster.worlds.host.links`."""
+"""The words of links on a node's own host: who is shut out, and which way leads to a peer. Words in, words out.
+
+See `cluster.worlds.host.links` for links between nodes, and `cluster.worlds.ssh.own_links` for who says them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["render_shut"]
+__all__ = ["device_of", "render_shut"]
 
 
 def render_shut(table: str, nodes: Sequence[str], port: int) -> str:
-    """Return the script for ``nft -f -`` that drops what goes between `port` here and anybody but the addresses `nodes`."""
+    """Return the script for ``nft -f -`` that drops what goes between `port` here and anybody but the addresses `nodes`.
+
+    `table` is family and name; SSH, and all else on this host, goes on.
+    """
     others = ", ".join(sorted(nodes))
     chains = "\n".join(
         f"  chain at_{hook} {{\n"
@@ -17,4 +23,10 @@ def render_shut(table: str, nodes: Sequence[str], port: int) -> str:
         "  }"
         for hook, end, far in (("input", "dport", "saddr"), ("output", "sport", "daddr"))
     )
-    return f"table ip {table}\ndelete table ip {table}\ntable ip {table} {{\n{chains}\n}}\n"
+    return f"table {table}\ndelete table {table}\ntable {table} {{\n{chains}\n}}\n"
+
+
+def device_of(route: str) -> str:
+    """Return the device in `route`, what ``ip -o route get ADDRESS`` says."""
+    words = route.split()
+    return words[words.index("dev") + 1]

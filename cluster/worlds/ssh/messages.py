@@ -73,10 +73,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """The host's address as the harness sees it; the harness adds it."""
     client: str
     """The harness's address as this host sees it."""
-    kernel_cuts: bool
-    """Whether this user may drop packets here (root, nft)."""
     missing: dict[str, tuple[str, str]]
-    """Of ``disk`` (mounted disks) and ``realtime`` (wrong wall clocks): what is missing, and the remedy."""
+    """Of `cluster.worlds.ssh.abilities.CHECKS`: what is missing, and the remedy."""
 
 
 class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +88,8 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     """0: any that is free."""
     power_disk: bool
     wall_clocks: bool
+    seed: int = 0
+    """Decides what becomes of packets on bad links."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from cluster.worlds.errors import WorldFailed, WorldMissing
 from cluster.worlds.real.host import Ended as TellEnd
 from cluster.worlds.real.host import Host
 from cluster.worlds.ssh.clocks import HostClock, Translator
-from cluster.worlds.ssh.crew import Listener, examined, on_each, open_keepers, why_no_kernel_cuts
+from cluster.worlds.ssh.crew import Listener, examined, on_each, open_keepers, why_not_links
 from cluster.worlds.ssh.keeping import DISK, boot
 from cluster.worlds.ssh.line import KeeperLine
 from cluster.worlds.ssh.messages import Ended, Examined, Opened, OpenOrder, Piece
@@ -203,18 +203,20 @@ class SshSite:
         self,
         reach: Reach,
         *,
+        seed: int,
         power_disk: bool,
         wall_clocks: bool,
         start_ns: Callable[[], int],
         lost: Callable[[str], None],
     ) -> None:
-        """`start_ns` says what our clock was when the run began; `lost` is called in the event loop with the reason why a keeper is gone."""
+        """`seed` decides what becomes of packets on bad links; `start_ns` says what our clock was when the run began; `lost` is called in the event loop with the reason why a keeper is gone."""
         self.hosts: dict[str, SshHost] = {}
-        self.kernel_cuts = False
-        """Whether the hosts' kernels cut links; known after `open`."""
+        self.able: frozenset[str] = frozenset()
+        """Of ``cut``, ``link-faults``, ``limits``: what can be done on every host; known after `open`."""
         self.clocks: dict[str, HostClock] = {}
         """Each node's clock as far as it is known, after `close` too."""
         self._reach = reach
+        self._seed = seed
         self._power_disk = power_disk
         self._wall_clocks = wall_clocks
         self._start_ns = start_ns
@@ -252,6 +254,7 @@ class SshSite:
                 port=self._reach.node_port,
                 power_disk=self._power_disk,
                 wall_clocks=self._wall_clocks,
+                seed=self._seed,
             )
             hosts[node].open(line, found[node], order)
 
@@ -265,7 +268,10 @@ class SshSite:
             self.hosts = {}
             raise
         self.clocks = {node: host.clock for node, host in hosts.items()}
-        self.kernel_cuts = not why_no_kernel_cuts(found)
+        able = {word for word in ("cut", "link-faults") if not why_not_links(found, word)[0]}
+        if not any("limits" in one.missing for one in found.values()):
+            able.add("limits")
+        self.able = frozenset(able)
         return dict(hosts)
 
 

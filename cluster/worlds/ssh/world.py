@@ -1,7 +1,7 @@
 """The ssh world: a cluster on hosts that are reached over SSH, a node on each.
 
 What it does to nodes is said in `cluster.worlds.real.world`, and by whom on their hosts in `cluster.worlds.ssh.keeper`. Where
-users may drop packets (root, nft) links are cut by the kernels of the hosts, and nodes know nothing of it; elsewhere
+users may drop packets (root, nft) links are cut, and bad, by the kernels of the hosts, and nodes know nothing of it; elsewhere
 nodes cut their own links, as on one machine. Nothing outlives the world but the run folder, and on the hosts the program.
 """
 
@@ -21,7 +21,7 @@ from cluster.worlds.errors import WorldFailed
 from cluster.worlds.real.world import RealOptions, RealWorld
 from cluster.worlds.ssh.places import Reach
 from cluster.worlds.ssh.site import SshHost, SshSite
-from cluster.worlds.world import DiskFault, FileDamage
+from cluster.worlds.world import DiskFault, FileDamage, Limits, LinkFault
 
 __all__ = ["SshOptions", "SshWorld"]
 
@@ -34,10 +34,12 @@ class SshOptions(RealOptions, frozen=True, kw_only=True):
     """Whether each node's disk is a mount that loses power by itself, and fails on command; needs FUSE there."""
     wall_clocks: bool = False
     """Whether the nodes' wall clocks can be set wrong; needs a C compiler there."""
+    seed: int = 0
+    """Decides what becomes of packets on bad links."""
 
 
 class SshWorld(RealWorld):
-    """See `RealWorld`; `FileFaults` and `FileLimits`, by option `DiskFaults` and `RealtimeFaults`, as root `ClientFaults` too."""
+    """See `RealWorld`; `FileFaults` and `FileLimits`, by option `DiskFaults` and `RealtimeFaults`, as root `LinkFaults`, `ClientFaults` and `ResourceFaults` too."""
 
     name = "ssh"
 
@@ -46,9 +48,11 @@ class SshWorld(RealWorld):
     ) -> None:
         self._told_drops = 0
         self._network_turn = asyncio.Lock()
-        self._limits: dict[str, int] = {}
+        self._limits: dict[str, Limits] = {}
+        self._bad: dict[tuple[str, str], LinkFault] = {}
         self._ssh = SshSite(
             options.reach,
+            seed=options.seed,
             power_disk=options.power_disk,
             wall_clocks=options.wall_clocks,
             start_ns=lambda: self.start_ns,
@@ -62,10 +66,11 @@ class SshWorld(RealWorld):
             self.capabilities |= {"power", "disk-faults"}
 
     async def up(self) -> None:
-        """See `World`. Whether kernels cut links is known then."""
+        """See `World`. What may be done to kernels is known then."""
         await super().up()
-        if self._ssh.kernel_cuts:
-            self.capabilities |= {"cut", "cut-clients"}
+        self.capabilities |= self._ssh.able
+        if self._kernel_cuts:
+            self.capabilities |= {"cut-clients"}
 
     def facts(self) -> dict[str, int]:
         """See `RealWorld`: by how much times of different nodes may be wrong at most, in nanoseconds."""
@@ -76,11 +81,12 @@ class SshWorld(RealWorld):
         """See `World`. A limit holds for the new process too, once it serves."""
         await super().start(node, **changes)
         if node in self._limits:
-            await self._host(node).ask("limit_files", open_files=self._limits[node])
+            await self._limit(node)
 
     async def heal(self) -> None:
         """See `World`. What was dropped since the last time is told first."""
-        if self._ssh.kernel_cuts:
+        self._bad = {}
+        if self._kernel_cuts:
             hosts = self._ssh.hosts.values()
             drops = sum(await asyncio.gather(*(host.ask("drops") for host in hosts)))
             if drops > self._told_drops:
@@ -93,7 +99,7 @@ class SshWorld(RealWorld):
         """See `ClientFaults`. Only what goes to the nodes' port is dropped: SSH goes on."""
         if nodes:
             self._fault("cut-clients", " ".join(nodes))
-        if not self._ssh.kernel_cuts:
+        if not self._kernel_cuts:
             raise WorldFailed("clients cannot be cut off: nobody may drop packets on the hosts")
         addresses = list(self._addresses().values())
         async with self._network_turn:
@@ -103,6 +109,14 @@ class SshWorld(RealWorld):
                     for node, host in self._ssh.hosts.items()
                 )
             )
+
+    async def degrade(self, links: Sequence[tuple[str, str]], fault: LinkFault) -> None:
+        """See `LinkFaults`."""
+        self._fault("degrade", " ".join(f"{source}>{target}" for source, target in links))
+        if "link-faults" not in self._ssh.able:
+            raise WorldFailed("links cannot be made bad: nobody may hold packets on the hosts")
+        self._bad |= dict.fromkeys(links, fault)
+        await self._carry_out_links()
 
     async def set_realtime(self, node: str, offset_ns: int, drift_ppm: int) -> None:
         """See `RealtimeFaults`; only with `SshOptions.wall_clocks`."""
@@ -133,9 +147,23 @@ class SshWorld(RealWorld):
 
     async def limit_files(self, node: str, open_files: int) -> None:
         """See `FileLimits`."""
-        self._limits[node] = open_files
-        await self._host(node).ask("limit_files", open_files=open_files)
+        limits = self._limits.get(node, Limits())
+        self._limits[node] = msgspec.structs.replace(limits, open_files=open_files)
+        await self._limit(node)
         self._fault("limit-files", node)
+
+    async def limit(self, node: str, limits: Limits) -> None:
+        """See `ResourceFaults`. Raises WorldFailed for a limit of the disk, which is a folder of the host."""
+        if limits.disk_bytes:
+            raise WorldFailed(
+                f"the disk of {node} cannot be made smaller: it is a folder of its host"
+            )
+        self._limits[node] = limits
+        await self._limit(node)
+        self._fault("limit", node)
+
+    async def _limit(self, node: str) -> None:
+        await self._host(node).ask("limit", **msgspec.to_builtins(self._limits[node]))
 
     async def _swap(self, hit: list[str]) -> dict[str, Any]:
         first, second = (self._host(name) for name in hit)
@@ -147,20 +175,27 @@ class SshWorld(RealWorld):
         return {"kind": "swap", "nodes": hit}
 
     async def _carry_out_cuts(self) -> None:
-        if not self._ssh.kernel_cuts:
+        if self._kernel_cuts:
+            await self._carry_out_links()
+        else:
             await super()._carry_out_cuts()
-            return
-        addresses = self._addresses()
+
+    async def _carry_out_links(self) -> None:
+        """Let the hosts do what holds of links now: each is told all of it."""
         async with self._network_turn:
-            await asyncio.gather(
-                *(
-                    host.ask("cut", addresses=addresses, links=self._cut)
-                    for host in self._ssh.hosts.values()
-                )
-            )
+            bad = [
+                (source, target, msgspec.to_builtins(fault))
+                for (source, target), fault in self._bad.items()
+            ]
+            said = {"addresses": self._addresses(), "cut": self._cut, "faults": bad}
+            await asyncio.gather(*(host.ask("links", **said) for host in self._ssh.hosts.values()))
 
     def _cuts_of(self, node: str) -> Cuts:
-        return Cuts() if self._ssh.kernel_cuts else super()._cuts_of(node)
+        return Cuts() if self._kernel_cuts else super()._cuts_of(node)
+
+    @property
+    def _kernel_cuts(self) -> bool:
+        return "cut" in self._ssh.able
 
     def _addresses(self) -> dict[str, str]:
         return self._ssh.addresses()

@@ -7,8 +7,8 @@ import pytest
 
 from cluster.trace import Appended, Committed, RoleChanged
 from cluster.worlds.ssh.clocks import HostClock, Translator
-from cluster.worlds.ssh.crew import why_no_kernel_cuts
-from cluster.worlds.ssh.links import render_shut
+from cluster.worlds.ssh.crew import why_not_links
+from cluster.worlds.ssh.links import device_of, render_shut
 from cluster.worlds.ssh.messages import Answer, Call, Examined, Frames, Piece, ToKeeper, framed
 from cluster.worlds.ssh.places import Reach, parse_place
 from cluster.worlds.ssh.tail import Tail
@@ -145,7 +145,7 @@ def test_a_log_is_told_as_it_comes(tmp_path):
 
 def test_rules_against_clients_name_the_port_and_spare_the_nodes():
     """SSH stays: only what goes from and to the node's port, and not between nodes."""
-    script = render_shut("t", ["10.0.0.2", "10.0.0.1"], 7000)
+    script = render_shut("ip t", ["10.0.0.2", "10.0.0.1"], 7000)
 
     assert "tcp dport 7000 ip saddr != { 10.0.0.1, 10.0.0.2 } drop" in script
     assert "tcp sport 7000 ip daddr != { 10.0.0.1, 10.0.0.2 } drop" in script
@@ -154,13 +154,21 @@ def test_rules_against_clients_name_the_port_and_spare_the_nodes():
 
 def test_kernels_cut_where_every_user_may_and_the_harness_is_elsewhere():
     """One host without the right, or a harness on a node's host, and nodes cut their own links."""
-    able = Examined(boot="b", address="10.0.0.1", client="10.0.0.99", kernel_cuts=True, missing={})
-    unable = msgspec.structs.replace(able, kernel_cuts=False)
+    able = Examined(boot="b", address="10.0.0.1", client="10.0.0.99", missing={})
+    unable = msgspec.structs.replace(able, missing={"cut": ("nft is missing", "install it")})
     beside = msgspec.structs.replace(able, client="10.0.0.1")
 
-    assert why_no_kernel_cuts({"n1": able}) == ""
-    assert "host of n2" in why_no_kernel_cuts({"n1": able, "n2": unable})
-    assert "would be cut off" in why_no_kernel_cuts({"n1": beside})
+    assert why_not_links({"n1": able, "n2": unable}, "link-faults") == ("", "")
+    assert why_not_links({"n1": able, "n2": unable}, "cut") == (
+        "on the host of n2, nft is missing", "install it"
+    )  # fmt: skip
+    assert "would be cut off" in why_not_links({"n1": beside}, "cut")[0]
+
+
+def test_the_way_to_a_peer_is_read_from_its_route():
+    """Behind a gateway or on the same wire: the device is what counts."""
+    assert device_of("10.0.0.2 dev eth0 src 10.0.0.1 uid 0 \\    cache ") == "eth0"
+    assert device_of("10.9.0.2 via 10.0.0.1 dev ens3 src 10.0.0.7 uid 0") == "ens3"
 
 
 def test_the_environment_says_how_hosts_are_reached_where_options_do_not():
