@@ -82,7 +82,7 @@ class Durability:
         self._logged = logged
 
     def check(self, run: Run) -> Verdict:
-        """See `Checker`; facts ``acked_sync_writes``, ``lost_sync_writes``, ``false_claims``, ``images_judged`` and of ledgers.
+        """See `Checker`; facts ``acked_sync_writes``, ``lost_sync_writes``, ``false_claims``, ``images_judged``; where there are ledgers also these.
 
         ``ledger_promises`` counts marks that were judged, ``ledger_images`` images that were compared, and
         ``ledger_images_not_compared`` those of which the ledger cannot tell all. A disk that is not what its own ledger says is no
@@ -98,11 +98,14 @@ class Durability:
             "lost_sync_writes": len(lost.evidence),
             "false_claims": trace.false_claims,
             "images_judged": trace.images,
-            "acked_synced_by_ledger": lost.synced,
-            "ledger_promises": ledgers.promises,
-            "ledger_images": ledgers.images,
-            "ledger_images_not_compared": ledgers.not_compared,
         }
+        if run.ledgers:
+            facts |= {
+                "acked_synced_by_ledger": lost.synced,
+                "ledger_promises": ledgers.promises,
+                "ledger_images": ledgers.images,
+                "ledger_images_not_compared": ledgers.not_compared,
+            }
         evidence = trace.evidence + ledgers.broken + lost.evidence
         if evidence:
             return Verdict(valid=False, facts=facts, evidence=telling_first(evidence))

@@ -23,7 +23,7 @@ from harness.scenario import Scenario
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 ROOT = Path(cluster.__file__).parent.parent
-SOAK = ROOT / "benchmarks" / "soak.py"
+MACHINE = ROOT / "benchmarks" / "soak_machine.py"
 
 HARNESS = """
 import sys
@@ -54,7 +54,7 @@ world.run(main())
 
 
 def machine():
-    spec = importlib.util.spec_from_file_location("soak", SOAK)
+    spec = importlib.util.spec_from_file_location("soak_machine", MACHINE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
