@@ -1,6 +1,6 @@
 """How often each anomaly of a log occurs, by the definitions of jepsen.tests.kafka, over lists and pairs.
 
-Circles of transactions (G1c) are left to the tests of graphs.
+Of circles of transactions (G1c, G1c-realtime) it says whether there is one, as 1.
 """
 
 from __future__ import annotations
@@ -113,7 +113,31 @@ def kafka(operations):
         _inside(log, one, counts)
     for process in sorted({one.process for one in operations}):
         _session(log, [one for one in operations if one.process == process], counts)
+    shown = {
+        (a, b)
+        for b, one in enumerate(operations)
+        for key, _, m in (_moves(one, "poll") if one.type == "ok" else ())
+        for a, writer in enumerate(operations)
+        if writer is log.writer(key, m) and a != b
+    }
+    before = {
+        (a, b)
+        for a, one in enumerate(operations)
+        for b, other in enumerate(operations)
+        if one.type == "ok" and one.returned < other.called
+    }
+    if _comes_round(shown):
+        counts["G1c"] = 1
+    elif _comes_round(shown | before):
+        counts["G1c-realtime"] = 1
     return {name: count for name, count in counts.items() if count}
+
+
+def _comes_round(edges):
+    reached = set(edges)
+    while more := {(a, d) for a, b in reached for c, d in edges if b == c} - reached:
+        reached |= more
+    return any(a == b for a, b in reached)
 
 
 def _inside(log, one, counts):

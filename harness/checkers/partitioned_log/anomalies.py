@@ -4,7 +4,8 @@
 * *duplicate*: one message was seen at two offsets;
 * *lost-write*: somebody was shown a message behind one that took effect, and nobody was ever shown that one;
 * *G1a*: a message was shown whose send had failed; *precommitted-read*: a transaction polled what it sent itself;
-* *G1c*: transactions were shown one another's messages in a circle;
+* *G1c*: transactions were shown one another's messages in a circle; *G1c-realtime*: a message was shown before it was sent, or before
+  something was that its sender had been shown;
 * *int-poll-skip*, *int-nonmonotonic-poll*: one operation polled past a message, or backwards; without *int-* two operations of one
   process that follow one another, as long as the process keeps the key;
 * *int-send-skip*, *int-nonmonotonic-send*: one operation's messages have others between them, or stand backwards;
@@ -116,7 +117,7 @@ def _precommitted_read(log: Log) -> Iterator[Found]:
 
 
 def _circular(log: Log) -> Iterator[Found]:
-    """G1c, from writer to reader alone. Only who has done both can be part of it."""
+    """G1c, from writer to reader alone, and in real time. Only who has done both can stand between others."""
     both = [one for one in log.operations if one.sent and one.polled and one.ok]
     places = {id(one): place for place, one in enumerate(both)}
     edges = {}
@@ -127,11 +128,49 @@ def _circular(log: Log) -> Iterator[Found]:
                 writer = places.get(id(writers.get(message.value)), reader)
                 if writer != reader:
                     edges[writer, reader] = key
-    _, cycle = ordered(len(both), edges)
+    order, cycle = ordered(len(both), edges)
     if cycle:
         what = f"{len(cycle)} transactions were shown one another's messages in a circle"
         evidence = [both[place].operation for place in cycle]
         yield Found("G1c", what, edges[cycle[-1], cycle[0]], [], evidence)
+        return
+    latest: dict[int, LogOperation] = {}
+    for place in order:
+        one = both[place]
+        sources = [
+            log.writers.get(key, {}).get(message.value, one)
+            for key, messages in one.polled.items()
+            for message in messages
+        ]
+        known = [one, *(latest.get(id(writer), writer) for writer in sources)]
+        latest[id(one)] = max(known, key=lambda operation: operation.operation.called)
+    yield from _too_early(log, latest)
+
+
+def _too_early(log: Log, latest: dict[int, LogOperation]) -> Iterator[Found]:
+    """G1c-realtime: `latest` is, for who has sent and polled, whoever was invoked last of those whose messages led to its own."""
+    sources = {
+        key: {value: latest.get(id(writer), writer) for value, writer in writers.items()}
+        for key, writers in log.writers.items()
+    }
+    called = {
+        key: {value: source.operation.called for value, source in of_key.items()}
+        for key, of_key in sources.items()
+    }
+    for one in log.operations:
+        if not one.polled or not one.ok:
+            continue
+        returned = one.operation.returned
+        for key, messages in one.polled.items():
+            of_key = called.get(key, {})
+            if max([of_key.get(message.value, -1) for message in messages], default=-1) < returned:
+                continue
+            early = [m.value for m in messages if of_key.get(m.value, -1) > returned]
+            what = (
+                f"{thawed(early[0])!r} was polled from {key} before it was sent, or what led to it"
+            )
+            evidence = [one.operation, sources[key][early[0]].operation]
+            yield Found("G1c-realtime", what, key, [thawed(value) for value in early], evidence)
 
 
 def _within(log: Log, word: str) -> Iterator[Found]:

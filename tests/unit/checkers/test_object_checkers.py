@@ -232,6 +232,20 @@ def test_transactions_that_read_one_another_are_circular():
     assert names(verdict) == ["G1c"]
 
 
+def test_messages_are_shown_after_they_are_sent():
+    """G1c-realtime: a poll returned before the message was sent, or before the one that its sender had been shown."""
+    early = judged(
+        LogOrder(), *done('1 poll [["poll", {"0": [[0, 1]]}]]', '0 send [["send", 0, [0, 1]]]')
+    )
+    assert names(early) == ["G1c-realtime"]
+    told = [
+        '1 invoke txn [["send", 1, 2], ["poll"]]',
+        *done('2 poll [["poll", {"1": [[0, 2]]}]]', '0 send [["send", 0, [0, 1]]]'),
+        '1 ok txn [["send", 1, [0, 2]], ["poll", {"0": [[0, 1]]}]]',
+    ]
+    assert names(judged(LogOrder(), *told)) == ["G1c-realtime"]
+
+
 @pytest.mark.parametrize(
     ("edges", "cycle"),
     [
