@@ -7,18 +7,31 @@ worth looking at (the first that is not valid, else the one that replayed most).
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from cluster.worlds.ssh.places import Reach
+from harness.campaign.attempt import Attempt, finish
+from harness.campaign.coverage_folder import page_file, write_coverage
 from harness.campaign.execute import execute
 from harness.campaign.outcome import Finished, keep
-from harness.campaign.search import NOTHING_YET, Memory, Search, amount_of, search
+from harness.campaign.search import (
+    NOTHING_YET,
+    PLAIN,
+    Manner,
+    Memory,
+    Search,
+    amount_of,
+    fresh_attempt,
+    search,
+)
 from harness.campaign.simulate import simulate
 from harness.scenario import Scenario
-from harness.store import RunFolder, Store
+from harness.store import RunFolder, Store, open_run
 from workloads.catalogue import WORKLOADS
 
 __all__ = ["command_of", "run_real", "run_seed", "run_seeds"]
@@ -50,9 +63,18 @@ def run_seeds(
     progress: Callable[[int, int], None],
     budget_s: float | None = None,
     stop_at_first: bool = True,
+    manner: Manner = PLAIN,
     memory: Memory = NOTHING_YET,
 ) -> dict[str, Any]:
-    """Search seeds, keep the one worth looking at, and return the sum. A search that was interrupted has one too."""
+    """Search seeds, keep the ones worth looking at, and return the sum. A search that was interrupted has one too.
+
+    Kept are the first run of each cause, or of a search without failures the fresh one that replayed most.
+    """
+
+    def keep_run(attempt: Attempt) -> str:
+        folder = store.create(scenario.name or scenario.workload, start_time)
+        return str(_kept(finish(attempt), folder)["run"])
+
     found = search(
         scenario,
         seeds=seeds,
@@ -60,14 +82,21 @@ def run_seeds(
         jobs=jobs,
         stop_at_first=stop_at_first,
         progress=progress,
+        keep=keep_run,
+        manner=manner,
         memory=memory,
     )
-    shown = found.first or max(
-        found.briefs, key=lambda brief: brief.facts.get("replayed_registrations", 0)
+    run = found.first.run if found.first else keep_run(_noteworthy(scenario, found, manner))
+    return _summary(scenario, found, open_run(Path(run)), _missing(scenario, found))
+
+
+def _noteworthy(scenario: Scenario, found: Search, manner: Manner) -> Attempt:
+    """Return the fresh attempt that replayed most."""
+    number, _ = max(
+        ((number, one) for number, one in enumerate(found.briefs) if one.how == "fresh"),
+        key=lambda numbered: numbered[1].facts.get("replayed_registrations", 0),
     )
-    missing = _missing(scenario, found)
-    kept = run_seed(msgspec.structs.replace(scenario, seed=shown.seed), store, start_time)
-    return _summary(scenario, found, kept, missing)
+    return fresh_attempt(scenario, number, manner)
 
 
 def _missing(scenario: Scenario, found: Search) -> list[dict[str, Any]]:
@@ -90,15 +119,21 @@ def _missing(scenario: Scenario, found: Search) -> list[dict[str, Any]]:
 
 
 def _summary(
-    scenario: Scenario, found: Search, kept: dict[str, Any], missing: list[dict[str, Any]]
+    scenario: Scenario, found: Search, folder: RunFolder, missing: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return the summary of a search whose noteworthy seed is `kept`."""
+    """Return the summary of a search whose noteworthy run lies in `folder`."""
+    kept = folder.read_results()
+    write_coverage(folder, found)
     return {
         "valid": "unknown" if missing and found.valid is True else found.valid,
         "workload": scenario.workload,
         "world": scenario.world,
         "seeds": len(found.briefs),
         "seeds_not_valid": [brief.seed for brief in found.briefs if brief.valid is not True],
+        "causes": msgspec.to_builtins(found.causes),
+        "cells": dict(Counter(str(cell[0]) for cell in found.cells)),
+        "ways": dict(Counter(brief.how for brief in found.briefs)),
+        "checked_twice": sum(brief.checked for brief in found.briefs),
         "seed": kept["seed"],
         "fingerprint": kept["fingerprint"],
         "facts": found.facts,
@@ -109,8 +144,9 @@ def _summary(
         "evidence": [*kept["evidence"], *missing],
         "checkers": kept["checkers"],
         "command": kept["command"],
-        "run": kept["run"],
-        "report": kept["report"],
+        "run": str(folder.path),
+        "report": str(folder.report),
+        "coverage": str(page_file(folder)),
     }
 
 

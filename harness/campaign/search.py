@@ -1,59 +1,66 @@
-"""Many seeds of one scenario in simulation, on all cores, in the order of seeds.
+"""Many runs of one scenario in simulation, until there are enough of them, the budget is used up, or one is not valid.
 
-Workers return only what a summary needs; whoever wants the whole run of a seed simulates it again, which a deterministic
-simulator makes exact. One seed in a hundred is run twice on the spot and its fingerprints compared.
+Run number n has the seed of the scenario plus n. In a plain search that is all; a *wide* one draws for each seed what
+nobody said of the scenario (`harness.campaign.widths`), and a *steered* one tries other futures of runs that reached what few
+have reached (`harness.campaign.steering`). What a steered search tries depends on its first seed and on nothing else.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from itertools import count, islice
+from collections import Counter
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import count
 from typing import Any
 
 import msgspec
 
-from harness.campaign.simulate import simulate
-from harness.campaign.workers import begin_worker
+from cluster.worlds.tape import Tape
+from harness.campaign.attempt import Attempt
+from harness.campaign.attempts import Brief, Reached, carried_out
+from harness.campaign.causes import CAUSES_KEPT_MAX, Group, grouped
+from harness.campaign.coverage import Cell
+from harness.campaign.self_check import is_checked
+from harness.campaign.steering import Steering
+from harness.campaign.widths import widened
 from harness.checkers.checker import Valid, merge_valid
-from harness.errors import RunFailed
 from harness.scenario import Scenario
 
 __all__ = [
     "NOTHING_YET",
+    "PLAIN",
     "Brief",
+    "Manner",
     "Memory",
-    "NotDeterministic",
     "Search",
     "amount_of",
+    "fresh_attempt",
     "search",
     "sum_facts",
 ]
 
-CHUNK_SEEDS = 4
-RECHECK_EVERY = 100
+SELF_CHECK_SHARE = 0.01
 _NOT_SUMMED = ("latency_ns", "ok_fraction")
 
 
-class NotDeterministic(RunFailed):
-    """The same seed gave two different runs: nothing that this simulator says can be trusted until that is mended."""
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How a search goes about it.
+
+    `said` are the fields of the scenario that a person chose; a search that is not `wide` takes all of them as they are. A wide one
+    meets surroundings in which nothing gets done, so it does not stop at a run of which nobody knows; its verdict is
+    ``unknown`` then, as ever.
+    `self_check` is the share of runs that are carried out twice.
+    """
+
+    steered: bool = False
+    wide: bool = False
+    said: AbstractSet[str] = frozenset()
+    self_check: float = SELF_CHECK_SHARE
 
 
-class WorkerDied(RunFailed):
-    """A worker process ended while it ran the seeds that the message names."""
-
-
-class Brief(msgspec.Struct, frozen=True):
-    """What a search keeps of a seed."""
-
-    seed: int
-    valid: Valid
-    fingerprint: str
-    facts: dict[str, Any]
-    cpu_s: float
+PLAIN = Manner()
+"""Seed after seed of the scenario as it is."""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -76,7 +83,7 @@ NOTHING_YET = Memory((), 0.0, _forget)
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """The result. `valid` is the worst of all seeds; `facts` are summed over them; `first` is the first that is not valid.
+    """The result. `valid` is the worst of all seeds; `facts` are summed over them; `first` is the first that is invalid, else of which nobody knows.
 
     `interrupted`: somebody ended it before its time.
     """
@@ -87,9 +94,67 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     seeds_with: dict[str, int]
     """Fact -> in how many seeds it was above zero."""
     first: Brief | None
+    causes: list[Group]
+    cells: dict[Cell, int]
+    """Cell -> how many of the runs reached it."""
     wall_s: float
     cpu_s: float
     interrupted: bool
+
+
+class _Course:
+    """What has been tried and what it came to; it decides what is next."""
+
+    def __init__(
+        self, scenario: Scenario, seeds: int | None, manner: Manner, memory: Memory
+    ) -> None:
+        self._scenario, self._manner = scenario, manner
+        done = len(memory.briefs)
+        self.briefs = list(memory.briefs)
+        self.failed = sum(brief.valid is not True for brief in self.briefs)
+        self.stops = any(self._stops(brief) for brief in self.briefs)
+        self._causes = {brief.cause for brief in self.briefs if brief.cause}
+        self._kept = Counter(brief.valid for brief in self.briefs if brief.run)
+        self.steering = Steering(Tape(scenario.seed + done).stream("steering"))
+        for number, brief in enumerate(memory.briefs):
+            self.steering.remember(number, brief.opened)
+        self._numbers = count(done) if seeds is None else iter(range(done, seeds))
+
+    def decide(self) -> Attempt | None:
+        """Return the next attempt, or None when all are made."""
+        number = next(self._numbers, None)
+        if number is None:
+            return None
+        fresh = fresh_attempt(self._scenario, number, self._manner)
+        return self.steering.attempt(fresh) if self._manner.steered else fresh
+
+    def took(self, reached: Reached, keep: Callable[[Attempt], str]) -> Brief:
+        """Take in what an attempt came to; the first run of a cause is kept. Returns its brief."""
+        attempt, brief = reached.attempt, reached.brief
+        tape = reached.tape if self._manner.steered and brief.valid is True else b""
+        opened = tuple(self.steering.took(attempt, reached.cells, tape))
+        brief = msgspec.structs.replace(brief, opened=opened)
+        if brief.cause:
+            self.failed += 1
+            if brief.cause not in self._causes and self._kept[brief.valid] < CAUSES_KEPT_MAX:
+                brief = msgspec.structs.replace(brief, run=keep(attempt))
+                self._kept[brief.valid] += 1
+            self._causes.add(brief.cause)
+        self.stops = self.stops or self._stops(brief)
+        self.briefs.append(brief)
+        return brief
+
+    def _stops(self, brief: Brief) -> bool:
+        """Whether a search that stops at the first failure stops at this run."""
+        return brief.valid is False or (brief.valid is not True and not self._manner.wide)
+
+
+def fresh_attempt(scenario: Scenario, number: int, manner: Manner) -> Attempt:
+    """Return run `number` of a search of `scenario` that learns nothing."""
+    seed = scenario.seed + number
+    if manner.wide:
+        scenario = widened(scenario, manner.said, Tape(seed).stream("widths"))
+    return Attempt(number, msgspec.structs.replace(scenario, seed=seed))
 
 
 def search(
@@ -100,34 +165,41 @@ def search(
     jobs: int,
     stop_at_first: bool,
     progress: Callable[[int, int], None],
+    keep: Callable[[Attempt], str],
+    manner: Manner = PLAIN,
     memory: Memory = NOTHING_YET,
 ) -> Search:
-    """Run seeds `scenario.seed`, +1, +2 ... until `seeds` are done, `budget_s` is over, or one is not valid.
+    """Try until `seeds` runs are made, `budget_s` is over, or one is not valid.
 
-    `progress(done, not_valid)` is called now and then. With a `memory` the search goes on where that one ended. Ctrl-C ends
-    it with what it has, once it has a seed. Raises NotDeterministic, WorkerDied, and what a broken plan raises.
+    `progress(done, not_valid)` is called now and then, `keep(attempt)` for the first run of each cause: it returns the folder.
+    With a `memory` the search goes on where that one ended. Ctrl-C ends it with what it has, once it has a seed. Raises
+    NotDeterministic, WorkerDied, and what a broken plan raises.
     """
     began_s = time.monotonic() - memory.spent_s
-    briefs = list(memory.briefs)
-    failed = sum(brief.valid is not True for brief in briefs)
+    course = _Course(scenario, seeds, manner, memory)
     interrupted = False
 
     def over() -> bool:
         late = budget_s is not None and time.monotonic() - began_s >= budget_s
-        return bool(briefs) and (late or (failed > 0 and stop_at_first))
+        return bool(course.briefs) and (late or (course.stops and stop_at_first))
 
     try:
-        for brief in () if over() else _in_order(scenario, _left(scenario, seeds, briefs), jobs):
-            briefs.append(brief)
-            failed += brief.valid is not True
+        checked = is_checked(manner.self_check)
+        for reached in () if over() else carried_out(course.decide, jobs, checked):
+            brief = course.took(reached, keep)
             memory.remember(brief, time.monotonic() - began_s)
-            progress(len(briefs), failed)
+            progress(len(course.briefs), course.failed)
             if over():
                 break
     except KeyboardInterrupt:
-        if not briefs:
+        if not course.briefs:
             raise
         interrupted = True
+    return _summed(course, time.monotonic() - began_s, interrupted=interrupted)
+
+
+def _summed(course: _Course, wall_s: float, *, interrupted: bool) -> Search:
+    briefs = course.briefs
     facts: dict[str, Any] = {}
     seeds_with: dict[str, int] = {}
     for brief in briefs:
@@ -139,59 +211,16 @@ def search(
         briefs=briefs,
         facts=facts,
         seeds_with=seeds_with,
-        first=next((brief for brief in briefs if brief.valid is not True), None),
-        wall_s=time.monotonic() - began_s,
+        first=next(
+            (brief for valid in (False, "unknown") for brief in briefs if brief.valid == valid),
+            None,
+        ),
+        causes=grouped(briefs),
+        cells=course.steering.runs_by_cell(),
+        wall_s=wall_s,
         cpu_s=sum(brief.cpu_s for brief in briefs),
         interrupted=interrupted,
     )
-
-
-def _left(scenario: Scenario, seeds: int | None, done: Sequence[Brief]) -> Iterator[int]:
-    """The seeds that have not been run yet."""
-    first = scenario.seed + len(done)
-    return count(first) if seeds is None else iter(range(first, scenario.seed + seeds))
-
-
-def _in_order(scenario: Scenario, source: Iterator[int], jobs: int) -> Iterator[Brief]:
-    """Yield briefs in the order of seeds; at most a few chunks per job are under way."""
-    if jobs == 1:
-        for seed in source:
-            yield _run_seed(scenario, seed)
-        return
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=begin_worker)
-    under_way: list[tuple[list[int], Future[list[Brief]]]] = []
-    try:
-        while True:
-            while len(under_way) < 2 * jobs and (chunk := list(islice(source, CHUNK_SEEDS))):
-                under_way.append((chunk, pool.submit(_run_chunk, scenario, chunk)))
-            if not under_way:
-                return
-            chunk, future = under_way.pop(0)
-            try:
-                yield from future.result()
-            except BrokenProcessPool as error:
-                raise WorkerDied(f"a worker process died while it ran the seeds {chunk}") from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _run_chunk(scenario: Scenario, seeds: list[int]) -> list[Brief]:
-    return [_run_seed(scenario, seed) for seed in seeds]
-
-
-def _run_seed(scenario: Scenario, seed: int) -> Brief:
-    began_s = time.process_time()
-    one = msgspec.structs.replace(scenario, seed=seed)
-    results = simulate(one).results
-    if seed % RECHECK_EVERY == 0:
-        again = simulate(one).results["fingerprint"]
-        if again != results["fingerprint"]:
-            raise NotDeterministic(
-                f"seed {seed} ran twice and gave {results['fingerprint']} and {again}"
-            )
-    cpu_s = time.process_time() - began_s
-    return Brief(seed, results["valid"], results["fingerprint"], results["facts"], cpu_s)
 
 
 def sum_facts(total: dict[str, Any], facts: dict[str, Any]) -> None:

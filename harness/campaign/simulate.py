@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from cluster.storage.vfs import seed_sqlite_randomness
+from cluster.trace import Event
 from cluster.worlds.sim.world import SimWorld
 from cluster.worlds.tape import Tape
 from harness.campaign.outcome import Finished, conclude, final_state
@@ -36,15 +38,28 @@ class _Online:
 
 
 def simulate(
-    scenario: Scenario, *, recorded: Mapping[str, Sequence[int]] | None = None
+    scenario: Scenario,
+    *,
+    recorded: Mapping[str, Sequence[int]] | None = None,
+    until: int | None = None,
 ) -> Finished:
-    """Run `scenario` with its seed (or with `recorded` draws) and judge it."""
+    """Run `scenario` with its seed (or with `recorded` draws) and judge it.
+
+    With `until` the recorded draws hold for so many events of the trace, and what comes after is drawn anew: another future
+    of the same past.
+    """
     tape = Tape(scenario.seed, recorded)
-    return simulate_plan(make_plan(scenario, tape), tape)
+    return simulate_plan(make_plan(scenario, tape), tape, until=until)
 
 
-def simulate_plan(plan: Plan, tape: Tape) -> Finished:
-    """Run a finished plan on the tape it was drawn from, and judge it."""
+def simulate_plan(
+    plan: Plan,
+    tape: Tape,
+    *,
+    until: int | None = None,
+    observers: Sequence[Callable[[Event], None]] = (),
+) -> Finished:
+    """Run a finished plan on the tape it was drawn from, and judge it; `observers` see every event as it happens."""
     seed_sqlite_randomness(tape.seed)
     invariants = RaftInvariants()
     world = SimWorld(
@@ -53,7 +68,7 @@ def simulate_plan(plan: Plan, tape: Tape) -> Finished:
         config=plan.node,
         parts=plan.parts,
         options=plan.surroundings,
-        observers=(invariants.observe,),
+        observers=(*observers, invariants.observe, *_letting_go(tape, until)),
     )
     journal = Journal()
     state: dict[str, Any] = {}
@@ -69,6 +84,19 @@ def simulate_plan(plan: Plan, tape: Tape) -> Finished:
         duration_ns=world.now_ns(),
         events=world.kernel.events,
     )
+
+
+def _letting_go(tape: Tape, until: int | None) -> Iterator[Callable[[Event], None]]:
+    """Yield the observer that lets go of the tape's record after `until` events, if it is to be let go."""
+    if until is None:
+        return
+    seen = count(1)
+
+    def observe(_event: Event) -> None:
+        if next(seen) == until:
+            tape.let_go()
+
+    yield observe
 
 
 async def _main(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.cli.exits import exit_for
-from harness.cli.options import output_options, request_from, scenario_options
+from harness.cli.options import Request, output_options, request_from, scenario_options
 from harness.cli.words import DURATION
 from harness.cli.workload_list import WorkloadCommand
 from harness.errors import UserMistake
@@ -31,13 +31,46 @@ USUAL_SEEDS = 1000
     metavar="N",
     help="Processes; as many as there are cores.",
 )
+@click.option(
+    "--steer/--no-steer",
+    "steered",
+    default=True,
+    help="Follow runs that reached what few have reached; or take seed after seed.",
+)
+@click.option(
+    "--wide/--as-said",
+    "wide",
+    default=True,
+    help="Draw number of nodes, timeouts, load and faults where you say nothing; or take the usual ones.",
+)
+@click.option(
+    "--self-check",
+    "self_check_percent",
+    type=click.FloatRange(0, 100),
+    default=1.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="So many of the runs are made twice, and must be the same.",
+)
 @scenario_options
 @output_options
 def command(
-    seeds: int | None, budget_s: float | None, jobs: int, keep_going: bool, **values: Any
+    *,
+    seeds: int | None,
+    budget_s: float | None,
+    jobs: int,
+    keep_going: bool,
+    steered: bool,
+    wide: bool,
+    self_check_percent: float,
+    **values: Any,
 ) -> int:
-    """Try seeds of WORKLOAD in simulation until one fails or the budget is used up."""
+    """Try seeds of WORKLOAD in simulation until one fails or the budget is used up.
+
+    Failures are grouped by cause, and the first run of each is kept.
+    """
     from harness.campaign.runs import run_seeds
+    from harness.campaign.search import Manner
     from harness.cli.progress import progress
     from harness.cli.scenarios import scenarios_from
     from harness.cli.telling import finish, tell_json
@@ -51,6 +84,12 @@ def command(
     [scenario] = scenarios_from(request, workload=None, worlds=("sim",))
     if seeds is None and budget_s is None:
         seeds = USUAL_SEEDS
+    manner = Manner(
+        steered=steered,
+        wide=wide and request.file is None,
+        said=_said(request),
+        self_check=self_check_percent / 100,
+    )
     start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
     with progress(f"searching {scenario.workload}", seeds or 0, quiet=request.quiet) as bar:
         summary = run_seeds(
@@ -61,9 +100,16 @@ def command(
             budget_s=budget_s,
             jobs=jobs,
             stop_at_first=not keep_going,
+            manner=manner,
             progress=lambda done, failed: bar.at(done, f"{failed} not valid" if failed else ""),
         )
     finish(summary, quiet=request.json and request.quiet)
     if request.json:
         tell_json(summary)
     return exit_for(summary["valid"], interrupted=summary["interrupted"])
+
+
+def _said(request: Request) -> frozenset[str]:
+    """The fields of a scenario that the user chose."""
+    counted = {"concurrency"} if request.concurrency is not None else set()
+    return frozenset(request.changes.keys() | counted)

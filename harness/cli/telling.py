@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,14 +32,18 @@ _FACTS: Final = (
 )
 
 FINDINGS_SHOWN = 3
+CAUSES_SHOWN = 10
 
 
 def finish(summary: Mapping[str, Any], *, quiet: bool) -> None:
-    """Render the page of the summary's run, and tell what it came to; `quiet` leaves the words to the page."""
+    """Render the page of the summary's run, and of what a search has reached, and tell what it came to; `quiet` leaves the words to the page."""
     from harness.store import open_run
+    from reports.coverage_page import write_coverage_page
     from reports.reading import write_report
 
-    write_report(open_run(Path(summary["run"])))
+    folder = open_run(Path(summary["run"]))
+    write_report(folder)
+    write_coverage_page(folder)
     if not quiet:
         tell(summary)
 
@@ -60,10 +64,25 @@ def tell(summary: Mapping[str, Any]) -> None:
     ]
     if len(evidence) > FINDINGS_SHOWN:
         lines.append(f"  ! and {len(evidence) - FINDINGS_SHOWN} more in the report")
+    lines += _causes(summary.get("causes", []))
+    if "coverage" in summary:
+        cells = ", ".join(f"{count:,} {kind}" for kind, count in summary["cells"].items())
+        lines.append(f"  reached: cells of {cells or 'no kind'}: {summary['coverage']}")
     lines.append(f"  report: {summary['report']}")
     if summary["valid"] is not True:
         lines.append(f"  again:  {summary['command']}")
     click.echo("\n".join(lines))
+
+
+def _causes(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines that say why runs of a search were not valid, one a cause."""
+    lines = [
+        f"  {group['runs']:>8,}  not valid because of {group['cause']}; first: seed {group['seed']}"
+        for group in groups[:CAUSES_SHOWN]
+    ]
+    if len(groups) > CAUSES_SHOWN:
+        lines.append(f"  {'':>8}  and {len(groups) - CAUSES_SHOWN} more causes")
+    return lines
 
 
 def tell_json(results: Mapping[str, Any]) -> None:
