@@ -16,8 +16,10 @@ import pytest
 import cluster
 from cluster.node.config import NodeConfig
 from cluster.node.requests import CrashOrder, Request
+from cluster.worlds.docker import container
 from cluster.worlds.docker.container import ContainerLife
 from cluster.worlds.docker.daemon import connect
+from cluster.worlds.docker.exit_status import exit_code_of
 from cluster.worlds.docker.image import USER_ID, node_image
 from cluster.worlds.docker.leftovers import RUN
 from cluster.worlds.errors import WorldFailed
@@ -108,8 +110,10 @@ def test_a_node_may_do_nothing_but_write_its_folder(tmp_path, client):
     assert left_of(client, world._cluster) == []
 
 
-def test_a_signal_to_a_process_that_has_just_ended_is_no_failure():
-    """Between the end of a node and the news of it a signal finds nobody; the exit code comes all the same."""
+@pytest.mark.parametrize(("kernel_says", "code"), [(None, 78), (-9, -9)])
+def test_a_signal_to_a_process_that_has_just_ended_is_no_failure(monkeypatch, kernel_says, code):
+    """Between the end of a node and the news of it a signal finds nobody; the exit code comes all the same, from the kernel or the daemon."""
+    monkeypatch.setattr(container, "exit_code_of", lambda _descriptor: kernel_says)
 
     class Ended:
         id = ""
@@ -127,9 +131,24 @@ def test_a_signal_to_a_process_that_has_just_ended_is_no_failure():
         process.kill()
         process.wait()
         await life.signal(signal.SIGCONT)
-        assert await life.wait(5) == 78
+        assert await life.wait(5) == code
 
     asyncio.run(signal_too_late())
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 78", 78), ("kill -9 $$", -9), ("true", 0)])
+def test_the_kernel_tells_how_a_stranger_ended(script, code):
+    """Nothing before its parent has asked; then the code or the signal, where the kernel can tell at all."""
+    process = subprocess.Popen(["sh", "-c", script])
+    descriptor = os.pidfd_open(process.pid)
+    before = exit_code_of(descriptor)
+    process.wait()
+    after = exit_code_of(descriptor)
+    os.close(descriptor)
+
+    assert before is None
+    assert after in (code, None)
+    assert exit_code_of(descriptor) is None
 
 
 def test_clients_are_cut_off_and_peers_are_not(tmp_path):

@@ -1,7 +1,7 @@
 """One life of a node in its container: the container runs while the node does. Implements `cluster.worlds.real.host.Life`.
 
 Signals go straight to the process, which the host sees like any other (some microseconds instead of the 20 to 200 ms of the
-daemon), and so does the news of its end. The daemon is asked for the exit code, which it alone knows.
+daemon), and so does the news of its end. The exit code is the kernel's to tell; where it is too old for that, the daemon's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.worlds.docker.exit_status import exit_code_of
 from cluster.worlds.errors import WorldFailed
 from cluster.worlds.real.host import Ended
 
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ContainerLife"]
 
+_ASK_KERNEL_TIMES = 100
+_ASK_KERNEL_EVERY_S = 0.001
+"""The kernel tells once the container's shim, the parent, has asked: within a millisecond or so."""
 _SIGNALLED = 128
-"""Docker's exit code of a process that a signal ended is this and the signal's number."""
+"""Docker's exit code of a process that a signal ended is this and the signal's number; so is the one with which the first process
+of a container ends itself, which no signal of its own can kill."""
 
 
 class ContainerLife:
@@ -36,10 +41,10 @@ class ContainerLife:
         self._container = container
         self._ended = ended
         self._gone = asyncio.Event()
-        self._fetching: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
         self._descriptor = _open(self.pid, str(container.id))
         if self._descriptor < 0:
-            self._fetch_exit_code()
+            self._finishing = asyncio.create_task(self._finish(time.monotonic_ns()))
         else:
             asyncio.get_running_loop().add_reader(self._descriptor, self._exited)
 
@@ -59,18 +64,29 @@ class ContainerLife:
 
     def _exited(self) -> None:
         asyncio.get_running_loop().remove_reader(self._descriptor)
-        os.close(self._descriptor)
-        self._descriptor = -1
-        self._fetch_exit_code()
-
-    def _fetch_exit_code(self) -> None:
-        self._fetching = asyncio.create_task(self._finish(time.monotonic_ns()))
+        self._finishing = asyncio.create_task(self._finish(time.monotonic_ns()))
 
     async def _finish(self, ended_ns: int) -> None:
-        code = int((await asyncio.to_thread(self._container.wait))["StatusCode"])
+        code = await self._kernel_says()
+        if code is None:
+            code = int((await asyncio.to_thread(self._container.wait))["StatusCode"])
         self.exit_code = _SIGNALLED - code if code > _SIGNALLED else code
         self._ended(self.exit_code, ended_ns)
         self._gone.set()
+
+    async def _kernel_says(self) -> int | None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return None
+        try:
+            for _ in range(_ASK_KERNEL_TIMES):
+                code = exit_code_of(descriptor)
+                if code is not None:
+                    return code
+                await asyncio.sleep(_ASK_KERNEL_EVERY_S)
+        finally:
+            os.close(descriptor)
+        return None
 
 
 def _open(pid: int, container: str) -> int:

@@ -45,11 +45,9 @@ def is_dead(harness: str) -> bool:
 def remove_leftovers(client: DockerClient) -> list[str]:
     """Remove the containers and networks of dead harnesses; returns their names."""
     runs = {
-        thing.labels[RUN]
-        for thing in client.containers.list(
-            all=True, filters={"label": HARNESS}, ignore_removed=True
-        )
-        if is_dead(thing.labels[HARNESS])
+        thing.attrs["Labels"][RUN]
+        for thing in client.containers.list(all=True, filters={"label": HARNESS}, sparse=True)
+        if is_dead(thing.attrs["Labels"][HARNESS])
     }
     runs |= {
         network.attrs["Labels"][RUN]
@@ -62,13 +60,14 @@ def remove_leftovers(client: DockerClient) -> list[str]:
 def remove_run(client: DockerClient, run: str) -> list[str]:
     """Remove what carries the label of `run`, dead or alive; returns the names. What is gone already is no mistake."""
     mine: dict[str, str | list[str] | bool] = {"label": f"{RUN}={run}"}
-    containers = client.containers.list(all=True, filters=mine, ignore_removed=True)
+    containers = client.containers.list(all=True, filters=mine, sparse=True)
     with ThreadPoolExecutor(max_workers=max(1, len(containers))) as pool:
         list(pool.map(_remove_container, containers))
     networks = client.networks.list(filters=mine)
     for network in networks:
         network.remove()
-    return [*(str(one.name) for one in containers), *(str(one.name) for one in networks)]
+    names = [str(one.attrs["Names"][0]).removeprefix("/") for one in containers]
+    return [*names, *(str(one.name) for one in networks)]
 
 
 def _remove_container(container: Container) -> None:

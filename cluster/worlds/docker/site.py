@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -90,21 +91,26 @@ class DockerSite:
         remove_leftovers(client)
         network, addresses = make_network(client, self._run, list(folders))
         hosts: dict[str, Host] = {}
-        for name, folder in folders.items():
-            container = _create(
+
+        def create(name: str) -> Container:
+            return _create(
                 client,
                 name,
-                folder,
+                folders[name],
                 image=self._image,
                 run=self._run,
                 address=addresses[name],
                 network=str(network.name),
                 environment=self._surroundings.environment(_HOME),
             )
+
+        with ThreadPoolExecutor(max_workers=len(folders)) as pool:
+            containers = dict(zip(folders, pool.map(create, folders), strict=True))
+        for name, folder in folders.items():
             hosts[name] = DockerHost(
                 folder,
                 (addresses[name], PORT),
-                container,
+                containers[name],
                 self._surroundings.disk(name, folder),
                 self._moved(name),
             )
@@ -169,6 +175,7 @@ class DockerHost:
         _give(self._folder / "config.json", msgspec.json.format(msgspec.json.encode(config)))
         _give_back(self._folder / "data")
         try:
+            self.container.wait()  # the daemon must have noticed the end of the last life
             self.container.start()
             self.container.reload()
         except APIError as error:
