@@ -65,7 +65,7 @@ def linearizable(
         )
     if judgement.valid == "unknown" and definite:
         return Verdict(valid="unknown", facts=facts, evidence=[_given_up(judgement)])
-    if not definite:
+    if not definite and (silent is None or not len(silent)):
         what = "no operation is known to have taken effect"
         return Verdict(valid="unknown", facts=facts, evidence=[finding(NAME, "stimulus", what)])
     return Verdict(valid=True, facts=facts)
