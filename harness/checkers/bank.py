@@ -2,12 +2,13 @@
 
 Operations: ``transfer`` {from, to, amount}, ``read`` -> {account: balance} of all accounts at once. Every read that ended ok must
 
-* know exactly the accounts there are (*wrong-accounts*), each with a balance (*nil-balance*),
+* know the accounts there are and no others (*wrong-accounts*), each with a balance (*nil-balance*),
 * sum up to the same total (*wrong-total*), and
 * show no balance below zero (*negative-value*), unless `negative_balances` are allowed.
 
-Where total and accounts are not given they are those that most reads agree on, the earliest where there is a tie: one read among
-many is at fault, not the many. A transfer that crashed or failed changes no total, so reads need not know of it.
+Where the total is not given it is the one that most reads agree on, the earliest where there is a tie: one read among many is at
+fault, not the many. Where the accounts are not given they are those of the read that ended first, and a read that lacks one with all the money
+there is no fault, as in Jepsen: banks are about that drop an account when it is empty. A transfer that crashed or failed changes no total, so reads need not know of it.
 
 A finding tells where in the order of reads it stands: the last read before it with the right total, and the transfers that were
 under way since, of which one was probably seen by half.
@@ -54,7 +55,7 @@ class Bank:
         *,
         negative_balances: bool = False,
     ) -> None:
-        """`total` and `accounts`: what is known to be right; None and nothing: what most reads say."""
+        """`total` and `accounts`: what is known to be right; None and nothing: what the reads say."""
         self._total = total
         self._accounts = frozenset(accounts)
         self._negative_balances = negative_balances
@@ -92,10 +93,9 @@ class Bank:
         return Verdict(valid=False, facts=facts, evidence=evidence[:EVIDENCE_MAX])
 
     def _books(self, reads: list[Paired]) -> _Books:
-        """What is given, and of the rest what most reads agree on."""
-        accounts, total = self._accounts, self._total
-        if not accounts:
-            accounts = Counter(frozenset(one.told) for one in reads).most_common(1)[0][0]
+        """What is given, and of the rest the first read's accounts and the total that most reads agree on."""
+        first = min(reads, key=lambda one: one.returned)
+        accounts, total = self._accounts or frozenset(first.told), self._total
         if total is None:
             total = Counter(_sum(one) for one in reads).most_common(1)[0][0]
         return _Books(total, accounts)
@@ -105,7 +105,7 @@ class Bank:
         balances: dict[Any, Any] = read.told
         found = []
         strange = [account for account in balances if account not in books.accounts]
-        missing = sorted(map(repr, books.accounts - balances.keys()))
+        missing = sorted(map(repr, self._accounts - balances.keys()))
         if strange or missing:
             parts = [f"has accounts that are none: {strange!r}"] if strange else []
             parts += [f"lacks {', '.join(missing)}"] if missing else []

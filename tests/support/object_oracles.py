@@ -99,14 +99,16 @@ def set_full(operations):
 
 
 def bank(operations):
-    """All reads agree on accounts and sum, and no balance is empty or below zero."""
+    """All reads agree on the sum, know no account that the first does not, and no balance is empty or below zero."""
     reads = _ok(operations, "read")
     if not reads:
         return "unknown"
-    first = reads[0].told
+    first = min(reads, key=lambda read: read.returned).told
+    if any(None in read.told.values() for read in reads):
+        return False
     for read in reads:
         balances = list(read.told.values())
-        if None in balances or min(balances) < 0 or read.told.keys() != first.keys():
+        if min(balances, default=0) < 0 or not read.told.keys() <= first.keys():
             return False
         if sum(balances) != sum(first.values()):
             return False

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from harness.checkers.transactions.reported import Reported, contradiction
 from harness.columns import Misfit, without_collector
 from harness.operation import NEMESIS, Operation
+from harness.values import Parenthesised
 
 __all__ = [
     "FAIL",
@@ -325,7 +326,7 @@ def _lists(
     """Return the columns value, offset, elements, names of lists; a read of None saw the empty list."""
     read = (codes == READ) & known
     results = [values[position] for position in np.flatnonzero(read).tolist()]
-    strange = set(map(type, results)) - {list, tuple, type(None)}
+    strange = set(map(type, results)) - {list, Parenthesised, tuple, type(None)}
     if strange:
         at = next(number for number, result in enumerate(results) if type(result) in strange)
         what = f"reads {results[at]!r}, and a read of a key that is appended to gives a list"
