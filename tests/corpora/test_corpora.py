@@ -34,7 +34,7 @@ def test_history_is_judged_right(
         *facts.get("anomalies_implied", ()),
         *(finding.get("invariant") for finding in results["evidence"]),
     }
-    assert results["valid"] is entry["valid"]
+    assert results["valid"] == entry["valid"]
     assert code == exit_for(entry["valid"])
     assert set(entry.get("anomalies", ())) <= named
     assert (tmp_path / "report.html").exists()
