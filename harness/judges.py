@@ -1,23 +1,18 @@
 """Who judges what: the models that a history of any origin can be held against, by name.
 
 `JUDGES` is the table; a judge is a function from a `Question` (a file, its format, what was asked) to a `Verdict`. It takes
-the history as it needs it: as operations, or in columns, where a million of them are judged in seconds. Either way the
-history is paired and held against the model's convention first, so that a judge sees what a run can have produced.
+the history as it needs it: as operations, or in columns, where a million of them are judged in seconds.
 
 To add a model: a convention (`harness.conventions`), a function here, a line in the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from functools import cached_property, partial
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from harness.checkers.bank import Bank
 from harness.checkers.causal.consistency import CausalConsistency
@@ -50,28 +45,19 @@ from harness.checkers.unique_ids import UniqueIds
 from harness.checkers.write_precedence import WritePrecedence
 from harness.columns import (
     NEVER,
-    NIL,
-    OK,
-    Columns,
     Misfit,
-    columns_of,
-    held_columns_of,
-    pairs_of,
-    rises,
     without_collector,
 )
-from harness.conventions import CONVENTIONS, Convention, independent
 from harness.errors import UserMistake
-from harness.formats.catalogue import FORMATS, load_columns, load_operations, refused_at
 from harness.formats.lives import LIFE
-from harness.formats.source import Source
 from harness.forms import problem_with
-from harness.idle import any_order, passed
+from harness.idle import any_order
 from harness.linearizable import linearizable
-from harness.operation import NEMESIS, Operation
+from harness.operation import Operation
+from harness.question import Question
 from harness.values import frozen, thawed
 
-__all__ = ["BUDGET_S", "JUDGES", "Judge", "Question"]
+__all__ = ["BUDGET_S", "JUDGES", "Judge"]
 
 STEPS_PER_S: Final = 100_000
 """Steps that the search tries in a second on a slow machine; what a budget of time is worth to it."""
@@ -81,120 +67,6 @@ BUDGET_S: Final = 60.0
 
 UNTIMED_MODEL: Final = "serializable"
 """What is claimed where nothing is said and the format has no times; see `_in_sessions`."""
-
-
-class Question:
-    """A history to be judged. `consistency_models` is empty where none was named; `anomalies` are forbidden beyond them.
-
-    `initial` is what registers hold before they are written, `silent_nil` whether reads of nil say nothing (None: as the format has it),
-    `settings` are arguments of the checker, by name.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        format_name: str,
-        convention: str,
-        keyed: bool,
-        budget_s: float,
-        consistency_models: Sequence[str] = (),
-        anomalies: Sequence[str] = (),
-        initial: Any = None,
-        silent_nil: bool | None = None,
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.path = path
-        self.format_name = format_name
-        self.format = FORMATS[format_name]
-        self.keyed = keyed or self.format.keyed
-        self.budget_s = budget_s
-        self.consistency_models = tuple(consistency_models)
-        self.anomalies = tuple(anomalies)
-        self.initial = initial
-        self._silent_nil = self.format.silent_nil if silent_nil is None else silent_nil
-        self.settings = settings or {}
-        self.torn = ""
-        """What was dropped behind the last whole operation, once the history is loaded."""
-        self.goes_on = False
-        """Whether processes go on after info, once the history is loaded."""
-        self.notes: list[str] = []
-        """How the file had to be understood, once the history is loaded."""
-        self.convention = convention
-        known = CONVENTIONS[convention]
-        self._convention = independent(known) if self.keyed else known
-
-    @cached_property
-    def columns(self) -> Columns:
-        """The history in columns. Raises HistoryDamaged naming the line."""
-        found, source = load_columns(self.path, self.format_name, self._convention)
-        self._take(source, found)
-        return found
-
-    @cached_property
-    def operations(self) -> list[Operation]:
-        """The history as operations of clients, which pair and fit the convention. Raises HistoryDamaged."""
-        return [one for one in self._held(held_columns_of) if one.process != NEMESIS]
-
-    @cached_property
-    def transactions(self) -> list[Operation]:
-        """All operations, of which only pairs are looked at: whoever takes the values apart will find fault with them."""
-        return self._held(pairs_of)
-
-    @cached_property
-    def refused(self) -> npt.NDArray[np.int64] | None:
-        """Rows of compare-and-sets that failed because they saw another value; None where the format does not say so."""
-        if not self.format.refusals:
-            return None
-        events = self._held(columns_of)
-        ends = [
-            place
-            for place, one in enumerate(events)
-            if one.f == "cas" and one.type == "fail" and not one.error
-        ]
-        return np.flatnonzero(np.isin(self.columns.returned, ends))
-
-    @cached_property
-    def silent(self) -> npt.NDArray[np.int64] | None:
-        """Rows of reads of nil where they say nothing, which the notes tell; None where nil is what was seen."""
-        if not self._silent_nil:
-            return None
-        reads = [code for code, name in enumerate(self.columns.fs) if name == "read"]
-        told = np.isin(self.columns.f, reads) & (self.columns.result == NIL)
-        rows = np.flatnonzero(told)
-        if len(rows):
-            self.notes.append(
-                f"reads of nil say nothing, as Knossos has it ({len(rows):,}); with --nil absent they saw that there is no value"
-            )
-        return rows
-
-    def idle(self, verdict: Verdict) -> Verdict:
-        """`verdict`, which passes where something ended ok and nothing was at stake (see `idle`); the notes say so."""
-        if not (self.columns.type == OK).any():
-            return verdict
-        verdict, missing = passed(verdict)
-        told = [f"nothing could have gone wrong: {what}" for what in missing]
-        self.notes += [one for one in told if one not in self.notes]
-        return verdict
-
-    def refusing(self) -> AbstractContextManager[None]:
-        """Turns a `Misfit` inside the block into a HistoryDamaged that names the line."""
-        return refused_at(self.path, self.format_name)
-
-    def _held(self, held: Callable[[list[Operation], Convention], Columns]) -> list[Operation]:
-        found, source = load_operations(self.path, self.format_name)
-        with self.refusing():
-            self.columns = held(found, self._convention)
-        self._take(source, self.columns)
-        return found
-
-    def _take(self, source: Source, columns: Columns) -> None:
-        """Keep what is to be said of a history that was loaded."""
-        self.torn = source.torn
-        self.goes_on = source.goes_on
-        self.notes = [*source.notes]
-        if not rises(columns):
-            self.notes.append("indexes stand twice in the file; the order of its lines counts")
 
 
 class Judge(msgspec.Struct, frozen=True):

@@ -19,7 +19,8 @@ from harness.errors import UserMistake
 
 if TYPE_CHECKING:
     from harness.columns import Columns
-    from harness.judges import Judge, Question
+    from harness.judges import Judge
+    from harness.question import Question
     from reports.check_page import Shown
     from reports.drawings import Bar
 
@@ -96,7 +97,8 @@ def _judged(path: Path, wish: Wish) -> Checked:
 def _question(path: Path, wish: Wish) -> tuple[Question, Judge]:
     """Check what was asked. Raises UserMistake naming what is allowed, and OSError."""
     from harness.formats.catalogue import FORMATS, detect, located
-    from harness.judges import JUDGES, Question
+    from harness.judges import JUDGES
+    from harness.question import Question
 
     if wish.model not in JUDGES:
         raise unknown_word("model", wish.model, JUDGES)
