@@ -171,6 +171,10 @@ class _OpenFiles(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     open_files: Count = 0
 
 
+class _Room(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    disk_bytes: Count = 0
+
+
 class _Limits(_OpenFiles, kw_only=True):
     cpu_percent: Count = 0
     memory_bytes: Count = 0
@@ -213,6 +217,7 @@ ARGUMENTS: dict[str, tuple[Shape | None, Shape | None]] = {
     "keep": (None, _Path),
     "kill": (_DrawnStrike, _Strike),
     "limit": (None, _Limits),
+    "limit-disk": (None, _Room),
     "limit-files": (None, _OpenFiles),
     "partition": (None, _Nothing),
     "pause": (_DrawnStrike, _Strike),

@@ -80,6 +80,7 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "keep": frozenset({"file-faults"}),
     "kill": frozenset({"kill"}),
     "limit": frozenset({"limits"}),
+    "limit-disk": frozenset({"limit-disk"}),
     "limit-files": frozenset({"limit-files"}),
     "partition": frozenset({"cut"}),
     "pause": frozenset({"pause"}),

@@ -1,14 +1,15 @@
 """Nodes that have little to live on: of processors, memory, open files, or room on their disks. For scenario files.
 
 ``limit`` gives its targets no more than what is said (see `cluster.worlds.world.Limits`), ``limit-files`` no more than so many open
-files; without values they lift it. What a node does that has too little is for the scenario to say.
+files, ``limit-disk`` no more room than so many bytes; without values they lift it. What a node does that has too little is for the scenario to say.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
-from cluster.worlds.world import FileLimits, Limits, ResourceFaults, World
+from cluster.worlds.world import DiskLimits, FileLimits, Limits, ResourceFaults, World
 from harness.operation import Operation
 from nemesis.targets import resolve_all
 
@@ -18,7 +19,7 @@ __all__ = ["LimitsNemesis"]
 class LimitsNemesis:
     """See the module."""
 
-    fs = frozenset({"limit", "limit-files"})
+    fs = frozenset({"limit", "limit-disk", "limit-files"})
 
     def __init__(self) -> None:
         self._limited: dict[tuple[str, str], None] = {}
@@ -33,18 +34,20 @@ class LimitsNemesis:
         targets = await resolve_all(world, operation.value["targets"], world.nodes)
         for node in targets:
             self._limited[operation.f, node] = None
-            await _limit(world, operation.f, node, Limits(**fields))
+            await _limit(world, operation.f, node, fields)
         return operation.completed("info", {**operation.value, "nodes": targets})
 
     async def undo(self, world: World) -> None:
         """Lift every limit."""
         while self._limited:
             (f, node), _ = self._limited.popitem()
-            await _limit(world, f, node, Limits())
+            await _limit(world, f, node, {})
 
 
-async def _limit(world: World, f: str, node: str, limits: Limits) -> None:
+async def _limit(world: World, f: str, node: str, fields: Mapping[str, Any]) -> None:
     if f == "limit":
-        await cast("ResourceFaults", world).limit(node, limits)
+        await cast("ResourceFaults", world).limit(node, Limits(**fields))
+    elif f == "limit-files":
+        await cast("FileLimits", world).limit_files(node, fields.get("open_files", 0))
     else:
-        await cast("FileLimits", world).limit_files(node, limits.open_files)
+        await cast("DiskLimits", world).limit_disk(node, fields.get("disk_bytes", 0))

@@ -128,7 +128,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cpu_percent: int = 0
     memory_bytes: int = 0
     open_files: int = 0
-    disk_bytes: int = 0
 
 
 class World(Timeline, Protocol):
@@ -256,6 +255,16 @@ class FileLimits(Protocol):
 
     async def limit_files(self, node: str, open_files: int) -> None:
         """Let the node have no more open files than this from now on; 0: as many as there may be. What is open stays open."""
+
+
+class DiskLimits(Protocol):
+    """What a world with the capability ``limit-disk`` can do besides. Dies with the world."""
+
+    async def limit_disk(self, node: str, disk_bytes: int) -> None:
+        """Let the files of the node have so many bytes together and no more; 0, and `disk_heal`: as many as there is room for.
+
+        What is there stays.
+        """
 
 
 class SpareNodes(Protocol):

@@ -14,6 +14,9 @@ _PROCESSES = frozenset(
     {"kill", "power", "pause", "cut", "crash-points", "inspect", "disk-dump", "membership"}
 )
 
+_NEARBY = ("local", "docker")
+"""Worlds whose mounted disks are on this machine."""
+
 CAPABILITIES: dict[str, frozenset[str]] = {
     "sim": _PROCESSES
     | {"link-faults", "clock-rate", "disk-faults", "cut-clients", "file-faults", "realtime"},
@@ -46,9 +49,11 @@ What hosts lack of it is found when they are reached (`harness.campaign.places`)
 
 
 def offered(scenario: Scenario) -> frozenset[str]:
-    """Return what the world of `scenario` can do to it: mounted disks can fail."""
-    mounted = scenario.options.get("disk") == "mounted"
-    return CAPABILITIES[scenario.world] | ({"disk-faults"} if mounted else set())
+    """Return what the world of `scenario` can do to it: mounted disks can fail, and those on this machine can be made small."""
+    able = CAPABILITIES[scenario.world]
+    if scenario.options.get("disk") == "mounted":
+        able |= {"disk-faults"} | ({"limit-disk"} if scenario.world in _NEARBY else set())
+    return able
 
 
 def named_nemeses(scenario: Scenario, about: Mapping[str, Any]) -> list[str]:

@@ -52,7 +52,7 @@ _ABOUT_THE_ENTRY = frozenset(
 
 
 _FILE_DAMAGE = frozenset({"disk-flip", "disk-stale", "disk-swap", "disk-truncate", "disk-wipe"})
-_DISK_FAULTS = frozenset({"disk-eio", "disk-full"}) | _FILE_DAMAGE
+_DISK_FAULTS = frozenset({"disk-eio", "disk-full", "disk-small"}) | _FILE_DAMAGE
 """Actions of the world after which a correct node may fail; a slow disk, or a mended one, is no excuse."""
 
 DISK_HEALED = "disk-heal"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.worlds.host.limits import GroupLimits, SmallDisk, group_files, limit_open_files
+from cluster.worlds.host.limits import GroupLimits, group_files, limit_open_files
 from cluster.worlds.host.repairs import ChangeLog, repair
 from cluster.worlds.world import Limits
 
@@ -103,30 +103,6 @@ def test_open_files_of_another_process_are_limited(sleeper: subprocess.Popen[byt
     sleeper.kill()
     sleeper.wait()
     limit_open_files(sleeper.pid, 50)
-
-
-@pytest.mark.real
-@pytest.mark.slow
-def test_a_small_disk_is_full_when_it_is_full(
-    tmp_path: Path, changes: ChangeLog, require: Callable[[str, str], str]
-) -> None:
-    """Writing beyond its size fails with ENOSPC, more room lets it go on, and unmounting shows what lay there before."""
-    require("namespaces", "mounts a small disk: that takes root, as networks do")
-    place = tmp_path / "disk"
-    place.mkdir()
-    (place / "before").touch()
-    disk = SmallDisk(place, changes)
-    disk.mount(MEGABYTE)
-    with pytest.raises(OSError, match="No space left"):
-        (place / "file").write_bytes(bytes(2 * MEGABYTE))
-    assert disk.free_bytes() == 0
-    disk.resize(4 * MEGABYTE)
-    (place / "file").write_bytes(bytes(2 * MEGABYTE))
-    assert disk.free_bytes() >= MEGABYTE
-    disk.unmount()
-    disk.unmount()
-
-    assert [path.name for path in place.iterdir()] == ["before"]
 
 
 @pytest.mark.real

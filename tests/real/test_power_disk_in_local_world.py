@@ -126,3 +126,25 @@ def test_a_failed_fsync_ends_the_node(tmp_path):
         assert await lab.get("a") == 1
 
     in_lab(MountedLab(tmp_path / "run", **ALONE), scenario)
+
+
+def test_a_node_whose_disk_is_too_small_ends_and_comes_back_with_room(tmp_path):
+    """No byte more than there is: the node ends, the others go on, and with room again it holds what they acknowledged."""
+
+    async def scenario(lab: Lab) -> None:
+        assert (await lab.put(await lab.leader(), "a", 0)).status == "ok"
+        disk = tmp_path / "run" / "nodes" / "n1" / "data"
+        used = sum(path.stat().st_size for path in disk.rglob("*") if path.is_file())
+        await lab.limit_disk("n1", used + 100)
+        number = 0
+        while lab.running("n1"):
+            number += 1
+            await lab.put(await lab.leader(), "a", number)
+        assert lab._nodes["n1"].exit_code in (1, 78)  # the log ends the node, the store halts it
+        assert (await lab.put(await lab.leader(), "a", -1)).status == "ok"
+        await lab.limit_disk("n1", 0)
+        await lab.start("n1")
+        assert lab.running("n1")
+        assert await lab.get("a") == -1
+
+    in_lab(MountedLab(tmp_path / "run"), scenario)

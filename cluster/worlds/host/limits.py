@@ -1,23 +1,21 @@
-"""What a process or a group of processes may use at most: processor, memory, open files, and room on a disk.
+"""What a process or a group of processes may use at most: processor, memory, open files.
 
 Groups are cgroups of either version: which file holds which limit, and in which words, is a table; the edge writes them and
-records what they held. Open files are a limit of one process (prlimit(2)), which dies with it. A small disk is a tmpfs of a
-given size, whose data do not outlive it: room is all it is for.
+records what they held. Open files are a limit of one process (prlimit(2)), which dies with it. (Room on a disk is a matter of
+the disk: `cluster.worlds.host.power_disk`.)
 """
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 from pathlib import Path
 
 from cluster.worlds.errors import WorldFailed
-from cluster.worlds.host.programs import Here
 from cluster.worlds.host.repairs import Change, ChangeLog
 from cluster.worlds.world import Limits
 
-__all__ = ["GroupLimits", "SmallDisk", "group_files", "group_of", "limit_open_files"]
+__all__ = ["GroupLimits", "group_files", "group_of", "limit_open_files"]
 
 _PERIOD_US = 100_000
 _NO_LIMIT = {1: "-1", 2: "max"}
@@ -126,33 +124,3 @@ class GroupLimits:
     def _path(self, name: str) -> Path:
         controller, _, file = name.rpartition("/")
         return self._root / controller / self._group / file
-
-
-class SmallDisk:
-    """A directory with room for so many bytes and no more: a tmpfs mounted there. Needs root."""
-
-    def __init__(self, directory: Path, changes: ChangeLog) -> None:
-        self._directory = directory
-        self._change = Change("mount", str(directory))
-        self._changes = changes
-
-    def mount(self, size_bytes: int) -> None:
-        """Mount it over `directory`, which is made when missing; what lay there is hidden until `unmount`."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._changes.open(self._change)
-        Here()(
-            ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "reprise", str(self._directory)]
-        )
-
-    def resize(self, size_bytes: int) -> None:
-        """Give it more room, or less: never less than is used, the kernel sees to that. Raises WorldFailed."""
-        Here()(["mount", "-o", f"remount,size={size_bytes}", str(self._directory)])
-
-    def free_bytes(self) -> int:
-        """How much more fits."""
-        found = os.statvfs(self._directory)
-        return found.f_bavail * found.f_frsize
-
-    def unmount(self) -> None:
-        """Take it away, with what it holds; a second call does nothing."""
-        self._changes.undo(self._change)

@@ -67,7 +67,7 @@ class Surroundings:
 
 
 class NearbyWorld(RealWorld):
-    """See the module and `RealWorld`; `FileFaults`, `FileLimits`, and by option `DiskFaults` and `RealtimeFaults` too."""
+    """See the module and `RealWorld`; `FileFaults`, `FileLimits`, and by option `DiskFaults`, `DiskLimits` and `RealtimeFaults` too."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class NearbyWorld(RealWorld):
         if options.wall_clocks:
             self.capabilities |= {"realtime"}
         if options.power_disk:
-            self.capabilities |= {"power", "disk-faults"}
+            self.capabilities |= {"power", "disk-faults", "limit-disk"}
 
     async def start(self, node: str, **changes: Any) -> None:
         """See `World`. Limits hold for the new process too, once it serves."""
@@ -137,6 +137,11 @@ class NearbyWorld(RealWorld):
         self._limits[node] = msgspec.structs.replace(limits, open_files=open_files)
         self._limit(node)
         self._fault("limit-files", node)
+
+    async def limit_disk(self, node: str, disk_bytes: int) -> None:
+        """See `DiskLimits`; only with `NearbyOptions.power_disk`."""
+        self._surroundings.disks.of(node).limit(disk_bytes)
+        self._fault("disk-small" if disk_bytes else "disk-heal", node)
 
     def _limit(self, node: str) -> None:
         """Put a node's limits in force. One that is down gets them at its start."""

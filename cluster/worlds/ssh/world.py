@@ -153,11 +153,7 @@ class SshWorld(RealWorld):
         self._fault("limit-files", node)
 
     async def limit(self, node: str, limits: Limits) -> None:
-        """See `ResourceFaults`. Raises WorldFailed for a limit of the disk, which is a folder of the host."""
-        if limits.disk_bytes:
-            raise WorldFailed(
-                f"the disk of {node} cannot be made smaller: it is a folder of its host"
-            )
+        """See `ResourceFaults`."""
         self._limits[node] = limits
         await self._limit(node)
         self._fault("limit", node)

@@ -48,6 +48,13 @@ class Backing:
         """Inode -> the name it is found by, for everything visible (one name for each inode)."""
         return dict(_walk(self.files, ""))
 
+    def used_bytes(self) -> int:
+        """How long all visible files are together."""
+        paths = (self.at(path) for path in self.paths().values())
+        return sum(
+            found.st_size for path in paths if stat.S_ISREG((found := os.lstat(path)).st_mode)
+        )
+
     def roll_back(self, content: UnsyncedBytes, names: UnsyncedNames, below: Below | None) -> None:
         """Take back what was not synced, but for a part drawn by `below` (None: all of it)."""
         places = dict(_walk(str(self._kept), str(self._kept)))

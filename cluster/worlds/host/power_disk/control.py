@@ -23,6 +23,7 @@ from cluster.worlds.host.power_disk.messages import (
     Fail,
     Heal,
     Ledger,
+    Limit,
     PowerLoss,
     PowerOn,
     Reply,
@@ -100,7 +101,10 @@ class Control:
                     operations.healed.clear()
                 case Heal():
                     volume.device.faults.clear()
+                    volume.device.room_bytes = 0
                     operations.healed.set()
+                case Limit(room_bytes):
+                    volume.device.room_bytes = room_bytes
                 case Ledger(since):
                     return volume.recorder.since(since)
                 case Status():

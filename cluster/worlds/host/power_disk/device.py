@@ -1,4 +1,4 @@
-"""Faults of the device on command, by the beginning of a path. Pure: which rule holds for what.
+"""Faults of the device on command, by the beginning of a path, and how much room it has. Pure: which rule holds for what.
 
 ``eio``    every fsync of a file or directory fails, and what it should have made durable never is
 ``full``   every write fails with ENOSPC
@@ -31,6 +31,8 @@ class Device:
 
     def __init__(self) -> None:
         self.faults: list[DeviceFault] = []
+        self.room_bytes = 0
+        """How many bytes all files may have together; 0: as many as there is room for. What is there stays."""
 
     def fsync_fails(self, path: str) -> bool:
         """Whether an fsync of `path` ends with EIO."""
@@ -47,6 +49,15 @@ class Device:
         for fault in self._on("short", path):
             length = min(length, max(1, fault.amount))
         return length
+
+    def fitting(self, path: str, used_bytes: int, growth_bytes: int) -> int:
+        """By how many of `growth_bytes` a file may grow when all have `used_bytes`. Raises OSError (ENOSPC) where that is by none."""
+        if not self.room_bytes or growth_bytes <= 0:
+            return growth_bytes
+        left = self.room_bytes - used_bytes
+        if left <= 0:
+            raise OSError(errno.ENOSPC, "no space left on the disk", path)
+        return min(growth_bytes, left)
 
     def _on(self, kind: str, path: str) -> list[DeviceFault]:
         return [f for f in self.faults if f.kind == kind and path.startswith(f.path)]

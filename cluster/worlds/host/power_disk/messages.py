@@ -13,6 +13,7 @@ __all__ = [
     "Fail",
     "Heal",
     "Ledger",
+    "Limit",
     "PowerLoss",
     "PowerOn",
     "Reply",
@@ -39,7 +40,13 @@ class Fail(msgspec.Struct, frozen=True, tag="fail"):
 
 
 class Heal(msgspec.Struct, frozen=True, tag="heal"):
-    """Switch every fault of the device off."""
+    """Switch every fault of the device off, and give it all the room there is."""
+
+
+class Limit(msgspec.Struct, frozen=True, tag="limit"):
+    """Let all files have so many bytes together and no more; 0: as many as there is room for."""
+
+    room_bytes: int
 
 
 class Ledger(msgspec.Struct, frozen=True, tag="ledger"):
@@ -52,7 +59,7 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     """Tell how the disk is."""
 
 
-Request = PowerLoss | PowerOn | Fail | Heal | Ledger | Status
+Request = PowerLoss | PowerOn | Fail | Heal | Limit | Ledger | Status
 
 
 class StatusReply(msgspec.Struct, frozen=True):

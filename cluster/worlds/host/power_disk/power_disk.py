@@ -27,6 +27,7 @@ from cluster.worlds.host.power_disk.messages import (
     Fail,
     Heal,
     Ledger,
+    Limit,
     PowerLoss,
     PowerOn,
     Reply,
@@ -158,8 +159,12 @@ class PowerDisk:
         self._order(Fail(fault))
 
     def heal(self) -> None:
-        """Switch every fault off; what a failed fsync dropped stays dropped until the next power loss."""
+        """Switch every fault off and lift its limit; what a failed fsync dropped stays dropped until the next power loss."""
         self._order(Heal())
+
+    def limit(self, room_bytes: int) -> None:
+        """Let all files have so many bytes together and no more, whatever they have now; 0, and `heal`, lift that."""
+        self._order(Limit(room_bytes))
 
     def ledger(self, since: int = 0) -> list[LedgerRecord]:
         """The records behind number `since`, oldest first. See `recorder`."""

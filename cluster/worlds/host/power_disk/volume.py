@@ -103,6 +103,13 @@ class Volume:
         file = self._handle(handle)
         if self.device.faults:
             data = data[: self.device.accepted(path, len(data))]
+        if self.device.room_bytes:
+            growth = offset + len(data) - os.fstat(file.descriptor).st_size
+            if growth > 0:
+                fits = self.device.fitting(path, self._backing.used_bytes(), growth)
+                data = data[: max(0, len(data) - growth + fits)]
+                if not data:
+                    raise OSError(errno.ENOSPC, "no space left on the disk", path)
         self._change(path, file, (offset, offset + len(data)), "write", data)
         written = os.pwrite(file.descriptor, data, offset)
         if file.synchronous:

@@ -36,6 +36,18 @@ def test_a_full_device_takes_nothing():
     assert device.accepted("b", 10) == 1
 
 
+def test_a_small_device_takes_what_fits():
+    """Growth up to the room that is left, ENOSPC where none is; without a limit, and without growth, everything."""
+    device = Device()
+    assert device.fitting("a", 1 << 40, 10) == 10
+    device.room_bytes = 100
+    assert device.fitting("a", 95, 10) == 5
+    assert device.fitting("a", 200, 0) == 0
+    with pytest.raises(OSError, match="no space") as refusal:
+        device.fitting("a", 100, 1)
+    assert refusal.value.errno == errno.ENOSPC
+
+
 def test_a_file_keeps_its_number_through_renames_and_not_beyond_its_life():
     """Records name a file by a number of its own; an inode that comes back is another file."""
     recorder = Recorder()
@@ -56,3 +68,12 @@ def test_an_old_ledger_says_what_it_forgot():
         recorder.record("mark", f"point {number}")
 
     assert [record.sequence for record in recorder.since(0)] == [3, 4, 5]
+
+
+def test_what_was_written_has_a_bound_too():
+    """Records go from the oldest on until what the others wrote is within it."""
+    recorder = Recorder(data_bytes_max=5)
+    for data in (b"abc", b"de", b"f"):
+        recorder.record("write", "a", inode=1, length=len(data), data=data)
+
+    assert [record.data for record in recorder.since(0)] == [b"de", b"f"]

@@ -179,3 +179,17 @@ def test_a_dead_handle_never_meets_a_new_file(volume):
     with pytest.raises(OSError, match="when the power went"):
         volume.read(old, 1, 0)
     assert volume.read(new, 1, 0) == b"y"
+
+
+def test_a_small_disk_takes_what_fits_and_shrinking_makes_room(volume):
+    """A write is cut to the room left, the next one fails with ENOSPC, overwriting goes on, and removed files count no more."""
+    handle = write(volume, "a", bytes(60))
+    volume.device.room_bytes = 100
+    other = volume.create("b", os.O_RDWR, 0o644, None)
+
+    assert volume.write("b", other, bytes(70), 0) == 40
+    with pytest.raises(OSError, match="no space"):
+        volume.write("b", other, b"x", 40)
+    assert volume.write("a", handle, b"y" * 60, 0) == 60
+    volume.unlink("a")
+    assert volume.write("b", other, bytes(20), 40) == 20
