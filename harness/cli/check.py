@@ -77,8 +77,15 @@ BUDGET_S: Final = 60.0
     "-p", "--plot-format", type=click.Choice(["svg"]), default="svg", help="Pictures are SVG."
 )
 @click.option(
-    "--json", is_flag=True, help="End standard output with the results as one line of JSON."
+    "--json",
+    "--verbose",
+    is_flag=True,
+    help="End standard output with the results as one line of JSON.",
 )
+@click.option(
+    "-t", "--plot-timeout", "-b", "--max-plot-bytes", "--max-transfer", "passed_over", type=int,
+    expose_value=False, hidden=True, help="Of elle-cli, and nothing here: pictures are small and drawn at once.",
+)  # fmt: skip
 def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     """Judge the histories in FILE..., made by Reprise, Jepsen, Knossos, Porcupine, elle-cli, Plume, AWDIT, dbcop or Cobra.
 
