@@ -15,7 +15,7 @@ import numpy as np
 from harness.checkers.transactions.graph import Edges, Graph
 from harness.checkers.transactions.transactions import INFINITY, Flags, Integers, Transactions
 
-__all__ = ["Suspects", "components", "forward_order", "places_of", "suspects"]
+__all__ = ["Suspects", "components", "forward_order", "places_of", "suspects", "windows_of"]
 
 _ROUNDS_MAX = 64
 """Rounds of the guess; chains of dependencies between overlapping transactions are rarely longer."""
@@ -60,21 +60,36 @@ def forward_order(graph: Graph, transactions: Transactions) -> list[int] | None:
 
 def places_of(graph: Graph, transactions: Transactions) -> Integers:
     """Return a place for every node: a transaction's lies between its call and its return, behind what it depends on if it can."""
-    source, target = graph.edges.source, graph.edges.target
+    begun, ended = _windows(graph, transactions)
+    return _pushed(graph.edges.source, graph.edges.target, begun, ended)
+
+
+def windows_of(graph: Graph, transactions: Transactions) -> tuple[Integers, Integers]:
+    """Return for every node the first and the last place that the graph leaves it between its call and its return."""
+    begun, ended = _windows(graph, transactions)
+    first = _pushed(graph.edges.source, graph.edges.target, begun, ended)
+    return first, -_pushed(graph.edges.target, graph.edges.source, -ended, -begun)
+
+
+def _windows(graph: Graph, transactions: Transactions) -> tuple[Integers, Integers]:
     hubs = graph.nodes - graph.transactions
     called = np.concatenate((transactions.called, np.zeros(hubs, np.int64)))
     returned = np.concatenate((transactions.returned, np.full(hubs, INFINITY)))
-    place = called << _STEP_BITS
-    latest = (returned << _STEP_BITS) - 1
+    return called << _STEP_BITS, (returned << _STEP_BITS) - 1
+
+
+def _pushed(source: Integers, target: Integers, first: Integers, last: Integers) -> Integers:
+    """Return a place for each node from `first` to `last`, behind the sources of its edges if it can."""
+    place = first.copy()
     active = np.arange(len(source))
     for _ in range(_ROUNDS_MAX):
-        behind = np.minimum(place[source[active]] + 1, latest[target[active]])
+        behind = np.minimum(place[source[active]] + 1, last[target[active]])
         late = behind > place[target[active]]
         if not late.any():
             break
         moved = target[active[late]]
         np.maximum.at(place, moved, behind[late])
-        touched = np.zeros(graph.nodes, np.bool_)
+        touched = np.zeros(len(place), np.bool_)
         touched[moved] = True
         active = np.flatnonzero(touched[source])
     return place

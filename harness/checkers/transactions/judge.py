@@ -48,7 +48,7 @@ from harness.checkers.transactions.rw_register import KeyOrder
 from harness.checkers.transactions.special import find_special, joined, named
 from harness.checkers.transactions.transactions import OK, Transactions, load
 from harness.checkers.transactions.version_choices import Choices, of_lists, of_registers
-from harness.checkers.transactions.version_search import EDGES_MAX, search
+from harness.checkers.transactions.version_search import EDGES_MAX, WRITERS_MAX, Searched, search
 from harness.checkers.transactions.versions import Writes
 
 __all__ = ["Isolation", "Outcome", "find_anomalies", "judge"]
@@ -68,8 +68,10 @@ _NEEDS_ORDER = frozenset(
 """What a model must forbid for the order of versions to matter; weaker ones are judged without (see `weak_registers`)."""
 
 _UNDECIDED = {
-    "out of budget": "{} orders of versions were tried, and none of them fits {}; others may",
-    "no solver": "the first {} orders of versions do not fit {}, and the search for others needs python-sat: "
+    "out of budget": "{tried} of versions, and none of them fits {model}; others may. {far}; --budget gives it more time",
+    "too many writers": "{tried} of versions, and none of them fits {model}. {far}, and among these are keys "
+    f"with more than {WRITERS_MAX} writers, whose order is not searched",
+    "no solver": "{tried} of versions, and it does not fit {model}. {far}, and the search for others needs python-sat: "
     "pip install 'reprise-harness[isolation]'",
 }
 
@@ -244,8 +246,16 @@ def _search_orders(
         if found.outcome == "none":
             anomalies.append(unorderable(model, found.cycles, transactions))
         elif found.outcome != "found":
-            doubts.append(("version-order", _UNDECIDED[found.outcome].format(found.rounds, model)))
+            doubts.append(("version-order", _undecided(found, model, transactions)))
     return anomalies, doubts
+
+
+def _undecided(found: Searched, model: str, transactions: Transactions) -> str:
+    """Say why a search came to no end, and how far it got."""
+    tried = "1 order" if found.rounds == 1 else f"{found.rounds:,} orders"
+    count = len(transactions.process)
+    far = f"The best leaves {found.doubtful:,} of {count:,} transactions that may be on a cycle"
+    return _UNDECIDED[found.outcome].format(tried=f"Tried {tried}", model=model, far=far)
 
 
 def _doubts(facts: dict[str, Any], forbidden: frozenset[str]) -> list[tuple[str, str]]:

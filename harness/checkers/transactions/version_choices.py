@@ -2,9 +2,7 @@
 
 Of a register everything is open that `rw_register` did not infer; of a list only the order of the appends that nobody saw. A
 choice is a list of transactions for each open key, in the order in which their writes became its versions. To begin with, all keys
-follow one order of the transactions, by the places that they find in what is known (`components`). To that belongs what
-real time says of a key: a version comes before another when somebody who wrote or read it had returned before somebody who
-wrote or read the other was called (Gibbons & Korach 1997). That is a guess, good where the store respects real time.
+follow one order of the transactions, a guess (`version_guess`) that is good where the store respects real time.
 
 Who ended indeterminate and was never seen may never have happened, and has no place in an order.
 """
@@ -20,12 +18,10 @@ import msgspec
 import numpy as np
 
 from harness.checkers.transactions import list_append, rw_register
-from harness.checkers.transactions.components import places_of
-from harness.checkers.transactions.graph import WW, Graph
+from harness.checkers.transactions.graph import Graph
 from harness.checkers.transactions.list_versions import Order, Reads, last_writers
 from harness.checkers.transactions.rw_register import Versions
 from harness.checkers.transactions.transactions import (
-    INFINITY,
     INFO,
     OK,
     READ,
@@ -34,12 +30,10 @@ from harness.checkers.transactions.transactions import (
     Integers,
     Transactions,
 )
+from harness.checkers.transactions.version_guess import guess
 from harness.checkers.transactions.versions import NOBODY, spans
 
 __all__ = ["Choices", "Orders", "of_lists", "of_registers"]
-
-_NEIGHBOURS = 4
-"""How many neighbours of a zone are compared with it."""
 
 Orders = Mapping[int, list[int]]
 """Key -> transactions in the order of their versions."""
@@ -147,8 +141,7 @@ class _OfRegisters:
         width = max(len(transactions.process), 1)
         code = np.unique(writers.key * width + writers.transaction)
         self._key, self._row = code // width, code % width
-        self._forced = self._zones_in_order(writers, np.flatnonzero(reading), code, width)
-        place = self._places(graph)
+        place = guess(transactions, versions, pairs, graph, writers.position)
         self.first: Orders = _orders(self._key, self._row, place, known)
         self.known = {pair for pair in known if pair[0] in self.first}
         key_of = np.concatenate((np.arange(keys), transactions.key))
@@ -156,36 +149,6 @@ class _OfRegisters:
         self._closed = pairs[0][closed], pairs[1][closed]
         mine = np.isin(writers.key, list(self.first))
         self._mine = _Writers(*(getattr(writers, n)[mine] for n in _Writers.__struct_fields__))
-
-    def _zones_in_order(
-        self, writers: _Writers, reader: Integers, code: Integers, width: int
-    ) -> tuple[Integers, Integers]:
-        """Return pairs of transactions that real time puts in order, as far as neighbouring zones show it."""
-        transactions, row = self._transactions, self._transactions.transaction
-        first_return = np.full(len(code), INFINITY, np.int64)
-        last_call = np.zeros(len(code), np.int64)
-        for touched, version in (
-            (writers.position, writers.position),
-            (reader, self._writer[reader]),
-        ):
-            mine = transactions.key[version] * width + row[version]
-            at = np.minimum(np.searchsorted(code, mine), len(code) - 1)
-            met = code[at] == mine
-            np.minimum.at(first_return, at[met], transactions.returned[row[touched[met]]])
-            np.maximum.at(last_call, at[met], transactions.called[row[touched[met]]])
-        sequence = np.lexsort((np.minimum(first_return, last_call), self._key))
-        source, target = [], []
-        for distance in range(1, _NEIGHBOURS + 1):
-            one, other = sequence[:-distance], sequence[distance:]
-            forced = (self._key[one] == self._key[other]) & (first_return[one] < last_call[other])
-            source.append(self._row[one[forced]])
-            target.append(self._row[other[forced]])
-        return np.concatenate(source), np.concatenate(target)
-
-    def _places(self, graph: Graph) -> Integers:
-        """Return a place for each transaction that respects the graph and real time as far as one can."""
-        edges = graph.edges.and_also(WW, *self._forced)
-        return places_of(Graph(graph.transactions, graph.nodes, edges), self._transactions)
 
     def graph(self, orders: Orders) -> Graph:
         width = len(self._transactions.process)

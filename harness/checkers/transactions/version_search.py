@@ -19,15 +19,15 @@ from typing import Any, Literal
 import msgspec
 
 from harness.checkers.transactions.anomalies import Anomaly
-from harness.checkers.transactions.components import suspects
+from harness.checkers.transactions.components import Suspects, suspects
 from harness.checkers.transactions.cycles import find_cycles
-from harness.checkers.transactions.graph import RW, WW, Graph
+from harness.checkers.transactions.graph import RW, WW
 from harness.checkers.transactions.special import named
 from harness.checkers.transactions.transactions import Transactions
 from harness.checkers.transactions.version_choices import Choices, Orders
 from harness.checkers.transactions.ways import CLASS_NAMES, PREFIX_NAMES
 
-__all__ = ["EDGES_MAX", "Searched", "search"]
+__all__ = ["EDGES_MAX", "WRITERS_MAX", "Searched", "search"]
 
 EDGES_MAX = 50_000_000
 """Edges looked at before the search gives up, where nobody says otherwise: about a minute at worst."""
@@ -35,7 +35,7 @@ EDGES_MAX = 50_000_000
 _ROUND_EDGES = 5_000
 """What a round costs beside its edges."""
 
-_WRITERS_MAX = 400
+WRITERS_MAX = 400
 """Writers of a key that may be put in order by the solver; each pair of them is a variable."""
 
 Literals = tuple[tuple[int, int, int], ...]
@@ -45,11 +45,12 @@ Literals = tuple[tuple[int, int, int], ...]
 class Searched(msgspec.Struct, frozen=True):
     """How a search ended: with an order (``found``), with cycles of which every order has one (``none``), or without either.
 
-    `rounds` are orders tried.
+    `rounds` are orders tried; `doubtful` says how many transactions may be on a cycle in the best of them.
     """
 
-    outcome: Literal["found", "none", "out of budget", "no solver"]
+    outcome: Literal["found", "none", "out of budget", "too many writers", "no solver"]
     rounds: int
+    doubtful: int
     cycles: tuple[Anomaly, ...] = ()
 
 
@@ -64,33 +65,38 @@ def search(
     chosen: dict[int, list[int]] = {key: list(order) for key, order in choices.first.items()}
     solver: _Solver | None = None
     edges = rounds = 0
+    doubtful = len(transactions.process)
     while True:
         graph = choices.graph(chosen)
         edges += _ROUND_EDGES + len(graph.edges.source)
         rounds += 1
-        cycles, complete = _forbidden_cycles(graph, transactions, endings, forbidden)
+        suspected = suspects(graph, transactions)
+        doubtful = min(doubtful, int((suspected.nodes < graph.transactions).sum()))
+        cycles, complete = _forbidden_cycles(suspected, transactions, endings, forbidden)
         if not cycles:
-            return Searched("found" if complete else "out of budget", rounds)
+            return Searched("found" if complete else "out of budget", rounds, doubtful)
         if edges > edges_max:
-            return Searched("out of budget", rounds)
+            return Searched("out of budget", rounds, doubtful)
         solver = solver or _solver(choices)
         if solver is None:
-            return Searched("no solver", rounds)
+            return Searched("no solver", rounds, doubtful)
         for cycle in cycles:
             literals = _literals(cycle, transactions, choices)
-            if any(len(chosen[key]) > _WRITERS_MAX for key, _, _ in literals):
-                return Searched("out of budget", rounds)
+            if any(len(chosen[key]) > WRITERS_MAX for key, _, _ in literals):
+                return Searched("too many writers", rounds, doubtful)
             solver.learn(literals, cycle)
         changed = solver.next_orders()
         if changed is None:
-            return Searched("none", rounds, solver.contradiction())
+            return Searched("none", rounds, doubtful, solver.contradiction())
         chosen |= changed
 
 
 def _forbidden_cycles(
-    graph: Graph, transactions: Transactions, endings: tuple[str, ...], forbidden: frozenset[str]
+    suspected: Suspects,
+    transactions: Transactions,
+    endings: tuple[str, ...],
+    forbidden: frozenset[str],
 ) -> tuple[list[Anomaly], bool]:
-    suspected = suspects(graph, transactions)
     complete = True
     for names in (CLASS_NAMES, PREFIX_NAMES):
         found = find_cycles(suspected, transactions, endings, names)
