@@ -20,8 +20,8 @@ from reports.page import ASSETS, environment
 
 __all__ = ["Column", "Row", "growth", "matrix", "render_coverage_page", "write_coverage_page"]
 
-ROLES: Final = ("leader", "follower", "candidate", "pre_candidate")
-PHASES: Final = ("serving", "electing", "replaying", "installing")
+ROLES: Final = ("leader", "follower", "candidate")
+PHASES: Final = ("serving", "electing", "replaying")
 _SPANS: Final = 20
 """In so many stretches of equal length the growth is told."""
 _SITUATIONS_MAX: Final = 60
@@ -96,7 +96,7 @@ def matrix(cells: Sequence[tuple[Cell, int]], columns: Sequence[Column]) -> list
     for cell, runs in cells:
         if cell[0] == CRASH:
             _, point, action, role, phase, opcode = cell
-            place = (str(point), Column(str(role), str(phase)))
+            place = (str(point), Column(str(role).removeprefix("pre_"), str(phase)))
             hand = f"opcode {opcode}" if int(opcode) >= 0 else "nothing in hand"
             found.setdefault(place, []).append((f"{action}, {hand}: {runs}", runs))
     rows = []

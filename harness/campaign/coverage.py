@@ -50,12 +50,23 @@ FEW = 3
 class _Node:
     """What is known of one replica; it is fast because it is looked at for every event."""
 
-    __slots__ = ("before", "commit", "last_index", "last_term", "replays_to", "role", "term", "up")
+    __slots__ = (
+        "applied",
+        "before",
+        "commit",
+        "last_index",
+        "last_term",
+        "replays_to",
+        "role",
+        "term",
+        "up",
+    )
 
     def __init__(self) -> None:
         self.up = False
         self.role = "follower"
-        self.term = self.last_index = self.last_term = self.commit = self.replays_to = 0
+        self.term = self.last_index = self.last_term = 0
+        self.commit = self.applied = self.replays_to = 0
         self.before = "nothing"
 
 
@@ -73,6 +84,7 @@ def cells_of(trace: Sequence[Event]) -> dict[Cell, int]:
         if node is None:
             node = nodes[key] = _Node()
         if isinstance(event, Applied):
+            node.applied = event.index
             cell: Cell | None = (
                 ENTRY,
                 event.opcode,
@@ -128,7 +140,7 @@ def _move(kind: type, node: _Node, event: Any) -> None:
     elif kind is Started:
         node.up, node.role = True, "follower"
         node.last_index, node.replays_to = event.last_index, max(event.commit, event.row_horizon)
-        node.commit = event.commit
+        node.commit, node.applied = event.commit, event.have
     elif kind is Stopped:
         node.up = False
 
@@ -162,11 +174,11 @@ def _situation(node: _Node, nodes: _Nodes) -> tuple[str | int, ...]:
 
 def _phase(node: _Node, nodes: _Nodes) -> str:
     """What the node is doing, in one word."""
-    if node.commit <= node.replays_to and node.before in ("started", "hit"):
+    if node.applied < node.replays_to:
         return "replaying"
-    if node.role != "leader" and not any(one.up and one.role == "leader" for one in nodes.values()):
-        return "electing"
-    return "installing" if node.before == "installed" else "serving"
+    if any(one.up and one.role == "leader" for one in nodes.values()):
+        return "serving"
+    return "electing"
 
 
 def _amount(count: int) -> str:

@@ -68,7 +68,7 @@ def test_a_cell_is_told_with_the_event_that_reached_it_first() -> None:
 
 
 def test_the_phase_of_a_strike_is_what_the_node_was_doing() -> None:
-    """Replaying until what it had when it started is committed again, electing without a leader, else serving."""
+    """Replaying until all that it knew committed when it started is applied again, electing without a leader, else serving."""
     leaderless = [*serving(), role("n1", "follower", 2), hit("n2")]
     replaying = [*serving(), Stopped(node="n2", incarnation=1, cause="kill", exit_code=-9),
                  started("n2", last_index=1, commit=1), hit("n2")]  # fmt: skip
