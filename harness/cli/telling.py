@@ -36,7 +36,7 @@ CAUSES_SHOWN = 10
 
 
 def finish(summary: Mapping[str, Any], *, quiet: bool) -> None:
-    """Render the page of the summary's run, and of what a search has reached, and tell what it came to; `quiet` leaves the words to the page."""
+    """Render the pages of the summary's runs, and of what a search has reached, and tell what it came to; `quiet` leaves the words to the page."""
     from harness.store import open_run
     from reports.coverage_page import write_coverage_page
     from reports.reading import write_report
@@ -44,6 +44,9 @@ def finish(summary: Mapping[str, Any], *, quiet: bool) -> None:
     folder = open_run(Path(summary["run"]))
     write_report(folder)
     write_coverage_page(folder)
+    for group in summary.get("causes", []):
+        if group["run"] not in ("", summary["run"]):
+            write_report(open_run(Path(group["run"])))
     if not quiet:
         tell(summary)
 
