@@ -31,6 +31,7 @@ __all__ = [
     "given_up",
     "grade",
     "run_line",
+    "took_s",
     "worst",
 ]
 
@@ -151,6 +152,12 @@ def run_line(summary: dict[str, Any]) -> RunLine:
         report=summary["report"],
         command=summary["command"],
     )
+
+
+def took_s(step: Step, wall_s: float, runs: Sequence[RunLine]) -> float:
+    """Return how long an entry took, of which its last process took `wall_s`: a search counts what it did before a kill."""
+    searched_s = sum(run.wall_s for run in runs) if step.kind == "search" else 0.0
+    return max(wall_s, searched_s)
 
 
 def grade(step: Step, outcome: Outcome) -> Grade:

@@ -108,7 +108,7 @@ def _work(plan: NightPlan, night: NightFolder, journal: Any, store: Path, bar: P
 
 def _outcome(step: Step, seed: int, store: Path, folder: Path) -> Outcome:
     """Let a process carry out `step` within its budget, and say what came of it. However this ends, the process does too."""
-    from harness.campaign.night import Outcome
+    from harness.campaign.night import Outcome, took_s
     from harness.campaign.night_folder import read_runs
     from harness.cli.night_child import ERROR_FILE, carry_out
 
@@ -122,9 +122,9 @@ def _outcome(step: Step, seed: int, store: Path, folder: Path) -> Outcome:
         late = process.exitcode is None
     finally:
         _end(process)
-    wall_s = round(time.monotonic() - began_s, 3)
     found = read_runs(folder)
     runs = tuple(found[number] for number in sorted(found))
+    wall_s = round(took_s(step, time.monotonic() - began_s, runs), 3)
     error = folder / ERROR_FILE
     if late:
         words = f"its time was over after {step.budget_s:g} s; {len(runs)} of {len(step.scenarios)} runs were done"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.campaign.night import (
@@ -19,6 +20,7 @@ from harness.campaign.night import (
     fold,
     given_up,
     grade,
+    took_s,
 )
 from harness.campaign.night_folder import GOES_ON_FOR_S, open_night, remembering
 from harness.campaign.night_plan import Expected, Step
@@ -63,6 +65,16 @@ def test_the_grade_of_an_entry(
     outcome = Outcome(state=state, wall_s=1.0, runs=tuple(map(run, valids)))  # type: ignore[arg-type]
 
     assert grade(step(expect), outcome) == wanted
+
+
+def test_a_search_took_what_it_took_before_a_kill_too() -> None:
+    """The last process of a search that went on knows a part of the time; runs are done anew, and count their own."""
+    runs = (msgspec.structs.replace(run(True), wall_s=120.0),)
+    search = msgspec.structs.replace(step("valid"), kind="search")
+
+    assert took_s(search, 57.0, runs) == 120.0
+    assert took_s(search, 122.0, runs) == 122.0
+    assert took_s(step("valid"), 57.0, runs) == 57.0
 
 
 def test_a_journal_says_where_a_night_stopped() -> None:
