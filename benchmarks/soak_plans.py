@@ -13,6 +13,7 @@ from appendix_a import (
     MODES,
     VARIANTS,
     check_equal_epoch_replay,
+    check_recoveries,
     equal_epoch_replay,
     example,
 )
@@ -131,7 +132,8 @@ def points(options: argparse.Namespace) -> Iterator[Case]:
     for family, pause_s in zip(families, (POINT_S, INSTALL_S), strict=True):
         for number in range(0, len(family), POINTS_A_RUN):
             chosen = family[number : number + POINTS_A_RUN]
-            yield Case(_points(options.world, options.first_seed + number, chosen, pause_s), "true")
+            scenario = _points(options.world, options.first_seed + number, chosen, pause_s)
+            yield Case(scenario, "true", check_recoveries)
 
 
 def _points(world: str, seed: int, chosen: list[str], pause_s: float) -> Scenario:
@@ -205,7 +207,9 @@ def a5(options: argparse.Namespace) -> Iterator[Case]:
             stimuli["kills"] = stimuli.pop("power_losses")
         drawn = {**base.options, "durability": mode}
         yield Case(
-            _on_mounted_disks(base, options, faults=faults, stimuli=stimuli, options=drawn), "true"
+            _on_mounted_disks(base, options, faults=faults, stimuli=stimuli, options=drawn),
+            "true",
+            check_recoveries,
         )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from cluster.encryption.identity import full_node_id
 from cluster.encryption.registry_rows import decode_row
-from cluster.trace import Applied, HitPoint, Started, Stopped
+from cluster.trace import Applied, HitPoint, Installed, SnapshotTaken, Started, Stopped
 from harness.cli.options import known
 from harness.scenario import After, FaultEntry, Scenario, load_scenario
 
@@ -22,6 +22,7 @@ __all__ = [
     "TARGETS",
     "VARIANTS",
     "check_equal_epoch_replay",
+    "check_recoveries",
     "equal_epoch_replay",
     "events",
     "example",
@@ -149,3 +150,31 @@ def check_equal_epoch_replay(finished, variant) -> None:
     check_registry(finished)
     if target != "all":
         check_quorum(finished)
+
+
+def check_recoveries(finished) -> None:
+    """A4: whoever lost power is as a replica that nothing happened to meanwhile, at one applied index. Raises AssertionError."""
+    told = {}
+    """(group, index) -> what was told there: (node, incarnation, time, hash)."""
+    for event in finished.trace:
+        if isinstance(event, Applied | Installed | SnapshotTaken) and event.state_hash:
+            said = (event.node, event.incarnation, event.at_ns, event.state_hash)
+            told.setdefault((event.group, event.index), []).append(said)
+    ends = [(end.node, end.at_ns) for end in events(finished, Stopped)]
+    for loss in events(finished, Stopped):
+        if loss.cause != "power":
+            continue
+
+        def undisturbed(node, until_ns, loss=loss):
+            return node != loss.node and not any(
+                one == node and loss.at_ns <= at_ns <= until_ns for one, at_ns in ends
+            )
+
+        agreed = any(
+            node == loss.node and incarnation > loss.incarnation and check == other_check
+            for said in told.values()
+            for node, incarnation, at_ns, check in said
+            for other, _, other_ns, other_check in said
+            if undisturbed(other, max(at_ns, other_ns))
+        )
+        assert agreed, f"{loss.node} came back after life {loss.incarnation} and agreed with nobody"
