@@ -6,7 +6,7 @@ Refused before anything starts, never weakened in silence.
 from __future__ import annotations
 
 from cluster.worlds.errors import WorldMissing
-from cluster.worlds.host.power_disk.power_disk import require_fuse
+from cluster.worlds.host.power_disk.power_disk import require_mount
 from cluster.worlds.tape import Tape
 from harness.campaign.capabilities import CAPABILITIES, offered
 from harness.campaign.plan import make_plan
@@ -44,6 +44,6 @@ def _check_mounted(world: str) -> None:
         )
     if world in ("local", "docker"):
         try:
-            require_fuse()
+            require_mount()
         except WorldMissing as missing:
             raise UserMistake(f"option disk: {missing}; try: {missing.remedy}") from None

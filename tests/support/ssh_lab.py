@@ -47,7 +47,8 @@ done
 class Lab:
     """Hosts, and the files of somebody who may log in to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = COUNT) -> None:
+        """Start `count` hosts."""
         self.folder = Path(tempfile.mkdtemp(prefix="reprise-ssh-"))
         self.key = self.folder / "key"
         self.known_hosts = self.folder / "known_hosts"
@@ -58,14 +59,14 @@ class Lab:
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True
         )
-        names = [f"h{number}" for number in range(1, COUNT + 1)]
+        names = [f"h{number}" for number in range(1, count + 1)]
         self._network, addresses = make_network(self._client, self._run, names)
         self.addresses = [addresses[name] for name in names]
         image = host_image(self._client, "", print)
         self.containers = [
             self._start(image, name, str(self._network.name), addresses[name]) for name in names
         ]
-        self.known_hosts.write_text("".join(map(self._host_key, range(COUNT))))
+        self.known_hosts.write_text("".join(map(self._host_key, range(count))))
 
     def reach(self, user: str = "root", **changes: Any) -> Reach:
         """How the hosts are reached."""

@@ -41,6 +41,10 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     shut: tuple[str, ...] = ()
     loss: dict[Link, float] = {}
 
+    def is_empty(self) -> bool:
+        """Whether nothing is dropped, and so nothing counted."""
+        return not (self.cut or self.shut or self.loss)
+
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):
     """Packets dropped so far: on cut links, on lossy links, and between clients and shut nodes."""

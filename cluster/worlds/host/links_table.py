@@ -35,7 +35,7 @@ class LinksTable:
 
     def drops(self) -> Drops:
         """Return what was dropped since the first `apply`."""
-        if self._matrix is None:
+        if self._matrix is None or self._matrix.is_empty():
             return self._earlier
         listing = self._run(["nft", "-j", "list", "table", self._family, self._name])
         return self._earlier + read_drops(listing, self._matrix)

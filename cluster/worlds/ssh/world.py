@@ -47,6 +47,7 @@ class SshWorld(RealWorld):
         self, nodes: Sequence[str], *, directory: Path, config: NodeConfig, options: SshOptions
     ) -> None:
         self._told_drops = 0
+        self._shut: tuple[str, ...] = ()
         self._network_turn = asyncio.Lock()
         self._limits: dict[str, Limits] = {}
         self._bad: dict[tuple[str, str], LinkFault] = {}
@@ -85,15 +86,19 @@ class SshWorld(RealWorld):
 
     async def heal(self) -> None:
         """See `World`. What was dropped since the last time is told first."""
-        self._bad = {}
-        if self._kernel_cuts:
-            hosts = self._ssh.hosts.values()
-            drops = sum(await asyncio.gather(*(host.ask("drops") for host in hosts)))
-            if drops > self._told_drops:
-                self._fault("dropped", "links", drops - self._told_drops)
-            self._told_drops = drops
+        if not self._kernel_cuts:
+            await super().heal()
+            return
+        self._cut, self._bad = (), {}
+        await self._carry_out_links()
+        if self._shut:
             await self.cut_clients(())
-        await super().heal()
+        hosts = self._ssh.hosts.values()
+        drops = sum(await asyncio.gather(*(host.ask("drops") for host in hosts)))
+        if drops > self._told_drops:
+            self._fault("dropped", "links", drops - self._told_drops)
+        self._told_drops = drops
+        self._fault("heal", "")
 
     async def cut_clients(self, nodes: Sequence[str]) -> None:
         """See `ClientFaults`. Only what goes to the nodes' port is dropped: SSH goes on."""
@@ -101,6 +106,7 @@ class SshWorld(RealWorld):
             self._fault("cut-clients", " ".join(nodes))
         if not self._kernel_cuts:
             raise WorldFailed("clients cannot be cut off: nobody may drop packets on the hosts")
+        self._shut = tuple(nodes)
         addresses = list(self._addresses().values())
         async with self._network_turn:
             await asyncio.gather(

@@ -38,7 +38,14 @@ from cluster.worlds.host.power_disk.messages import (
 from cluster.worlds.host.power_disk.socket_name import short_name
 from cluster.worlds.local.leftovers import lists_directory, start_ticks
 
-__all__ = ["FILE_SYSTEM", "PowerDisk", "remove_stale", "require_fuse", "unmount_stale"]
+__all__ = [
+    "FILE_SYSTEM",
+    "PowerDisk",
+    "remove_stale",
+    "require_fuse",
+    "require_mount",
+    "unmount_stale",
+]
 
 FILE_SYSTEM = "fuse.reprise-power"
 """The type of our mounts in the mount table."""
@@ -46,6 +53,7 @@ FILE_SYSTEM = "fuse.reprise-power"
 _PRIVATE = "disk-"
 """What the names of private folders begin with; the harness's process id and its start follow."""
 _INSTALL = "apt-get install -y fuse3"
+_CONTAINER = "a container needs --device /dev/fuse --cap-add SYS_ADMIN"
 _END_TIMEOUT_S = 5.0
 _ORDER_TIMEOUT_S = 60.0
 """A power loss of many files takes its time; a daemon that does not answer for so long is broken."""
@@ -56,8 +64,8 @@ def require_fuse() -> None:
     if not Path("/dev/fuse").exists():
         raise WorldMissing(
             "disks that lose power are mounted with FUSE, and there is no /dev/fuse "
-            "(a container needs --device /dev/fuse --cap-add SYS_ADMIN)",
-            _INSTALL,
+            f"({_CONTAINER})",
+            "modprobe fuse",
         )
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         raise WorldMissing(
@@ -72,6 +80,20 @@ def require_fuse() -> None:
         raise WorldMissing(
             "the package mfusepy is missing", "pip install 'reprise-harness[worlds]'"
         )
+
+
+def require_mount() -> None:
+    """Raise WorldMissing unless such a disk can be mounted on this machine, found by mounting one. Takes some tenths of a second."""
+    require_fuse()
+    with tempfile.TemporaryDirectory(prefix="reprise-probe-") as folder:
+        disk = PowerDisk(Path(folder, "source"), Path(folder, "mount"))
+        try:
+            disk.start()
+        except WorldFailed as failure:
+            reason = str(failure).rpartition(": ")[2]
+            raise WorldMissing(f"{reason}; {_CONTAINER}", "sudo ./reprise ...") from None
+        finally:
+            disk.close()
 
 
 def unmount_stale() -> list[str]:
