@@ -117,7 +117,7 @@ def power_losses(options: argparse.Namespace) -> Iterator[Case]:
             time_limit_s=4.0 + options.count * options.gap,
             seed=options.first_seed,
             options={"disk": "mounted", "poison": "none"},
-            stimuli={"power_losses": options.count},
+            stimuli={"power_losses": options.count, "ledger_images": options.count},
             faults=faults,
         ),
         "true",

@@ -34,7 +34,7 @@ POINTS = tuple(
     and point not in FAILURE_POINTS
     and point != "eng.halt"
 )
-"""Every point of the durable writes of one node alone; those of a received snapshot are `soak.py points`' and the test below."""
+"""Every point of the durable writes of one node alone; those of a received snapshot need three, and are `soak.py points`'."""
 
 
 @pytest.fixture(autouse=True)
