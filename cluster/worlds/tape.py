@@ -34,10 +34,6 @@ class Stream:
         digest = blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
         self._next = random.Random(int.from_bytes(digest, "big")).random  # noqa: S311 - chaos, not secrets
 
-    def let_go(self) -> None:
-        """Read no further; see `Tape.let_go`."""
-        self._recorded = iter(())
-
     def below(self, bound: int) -> int:
         """Draw an integer in [0, bound); `bound` is at least 1."""
         value = int(self._next() * bound)
@@ -82,12 +78,6 @@ class Tape:
     def make_stream(self, name: str, recorded: Sequence[int]) -> Stream:
         """Return a new stream that reads `recorded` first. Whoever wants to know of every draw makes another kind here."""
         return Stream(name, self.seed, recorded)
-
-    def let_go(self) -> None:
-        """Read no further: from here on every stream draws. What was read so far stays as it was."""
-        self._recorded = {}
-        for stream in self._streams.values():
-            stream.let_go()
 
     def draws(self) -> dict[str, list[int]]:
         """Return what was drawn so far, by stream, in order of the streams' first use."""

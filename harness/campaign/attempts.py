@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 
-from harness.campaign.attempt import Attempt, How, finish, packed
+from harness.campaign.attempt import Attempt, How, finish
 from harness.campaign.causes import cause_of
 from harness.campaign.coverage import Cell, cells_of
 from harness.campaign.self_check import check_itself
-from harness.campaign.steering import LAG
+from harness.campaign.steering import LAG, PLAN_STREAMS
 from harness.campaign.workers import begin_worker
 from harness.checkers.checker import Valid
 from harness.errors import RunFailed
@@ -51,12 +51,12 @@ class Brief(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """What an attempt came to: `cells` with the event at which each was reached first, `tape` its draws, packed."""
+    """What an attempt came to: the cells that it reached, and the draws of its plan."""
 
     attempt: Attempt
     brief: Brief
-    cells: dict[Cell, int]
-    tape: bytes
+    cells: list[Cell]
+    plan: dict[str, list[int]]
 
 
 def carried_out(
@@ -111,7 +111,7 @@ def _carry_out(attempt: Attempt, *, checked: bool) -> Reached:
     results = finished.results
     if checked:
         check_itself(attempt, finished)
-    tape = packed(finished.draws)
+    plan = {name: drawn for name, drawn in finished.draws.items() if name in PLAN_STREAMS}
     cells = cells_of(finished.trace)
     brief = Brief(
         seed=attempt.scenario.seed,
@@ -123,4 +123,4 @@ def _carry_out(attempt: Attempt, *, checked: bool) -> Reached:
         cause=cause_of(results),
         checked=checked,
     )
-    return Reached(attempt, brief, cells, tape)
+    return Reached(attempt, brief, cells, plan)

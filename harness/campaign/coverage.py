@@ -1,4 +1,4 @@
-"""What a run has reached, as cells: which of them, and at which event of the trace each was reached first. A fold over the trace.
+"""What a run has reached, as cells. A fold over the trace.
 
 Three kinds of cells. *Crash* cells say where a node was struck: crash point, what the strike was, the node's role, what it was doing (its
 phase) and the operation in its hand. *Raft* cells say in what situation something happened to a node: what happened and what had happened
@@ -73,11 +73,11 @@ class _Node:
 _Nodes: TypeAlias = dict[tuple[str, int], _Node]
 
 
-def cells_of(trace: Sequence[Event]) -> dict[Cell, int]:
-    """Return the cells that a run with this trace has reached, each with the position of the event that reached it first."""
+def cells_of(trace: Sequence[Event]) -> list[Cell]:
+    """Return the cells that a run with this trace has reached, each once, in the order in which it did."""
     nodes: _Nodes = {}
-    found: dict[Cell, int] = {}
-    for position, event in enumerate(trace):
+    found: dict[Cell, None] = {}
+    for event in trace:
         kind = type(event)
         key = (event.node, event.group)
         node = nodes.get(key)
@@ -100,9 +100,9 @@ def cells_of(trace: Sequence[Event]) -> dict[Cell, int]:
             cell = _appended(node, event, nodes)
         else:
             cell = _rare(kind, node, event, nodes)
-        if cell is not None and cell not in found:
-            found[cell] = position
-    return found
+        if cell is not None:
+            found[cell] = None
+    return list(found)
 
 
 def _appended(node: _Node, event: Appended, nodes: _Nodes) -> Cell | None:

@@ -22,7 +22,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     opened: list[int]
     """By run, in order."""
     ways: list[str]
-    """By run: ``fresh``, ``branch`` or ``again``."""
+    """By run: ``fresh``, ``again`` or ``altered``."""
     causes: list[Group]
 
 

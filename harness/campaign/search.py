@@ -1,8 +1,8 @@
 """Many runs of one scenario in simulation, until there are enough of them, the budget is used up, or one is not valid.
 
 Run number n has the seed of the scenario plus n. In a plain search that is all; a *wide* one draws for each seed what
-nobody said of the scenario (`harness.campaign.widths`), and a *steered* one tries other futures of runs that reached what few
-have reached (`harness.campaign.steering`). What a steered search tries depends on its first seed and on nothing else.
+nobody said of the scenario (`harness.campaign.widths`), and a *steered* one tries again and varies what led runs to where few
+have been (`harness.campaign.steering`). What a steered search tries depends on its first seed and on nothing else.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ class _Course:
     def took(self, reached: Reached, keep: Callable[[Attempt], str]) -> Brief:
         """Take in what an attempt came to; the first run of a cause is kept. Returns its brief."""
         attempt, brief = reached.attempt, reached.brief
-        tape = reached.tape if self._manner.steered and brief.valid is True else b""
-        opened = tuple(self.steering.took(attempt, reached.cells, tape))
+        plan = reached.plan if brief.valid is True else None
+        opened = tuple(self.steering.took(attempt, reached.cells, plan))
         brief = msgspec.structs.replace(brief, opened=opened)
         if brief.cause:
             self.failed += 1

@@ -109,13 +109,13 @@ def first_difference(attempt: Attempt, first: Finished) -> str | None:
 def watched(attempt: Attempt) -> tuple[Finished, list[Step]]:
     """Carry out `attempt` and return it with its steps."""
     steps: list[Step] = []
-    tape = _WatchedTape(steps, attempt.scenario.seed, attempt.recorded())
+    tape = _WatchedTape(steps, attempt.scenario.seed, attempt.recorded)
 
     def observe(event: Event) -> None:
         steps.append(Step("", event, _where(sys._getframe(1))))  # noqa: SLF001 - where we were asked from
 
     plan = make_plan(attempt.scenario, tape)
-    finished = simulate_plan(plan, tape, until=attempt.until, observers=(observe,))
+    finished = simulate_plan(plan, tape, observers=(observe,))
     return finished, steps
 
 

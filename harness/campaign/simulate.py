@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from itertools import count
 from typing import Any
 
 import msgspec
@@ -41,22 +40,16 @@ def simulate(
     scenario: Scenario,
     *,
     recorded: Mapping[str, Sequence[int]] | None = None,
-    until: int | None = None,
 ) -> Finished:
-    """Run `scenario` with its seed (or with `recorded` draws) and judge it.
-
-    With `until` the recorded draws hold for so many events of the trace, and what comes after is drawn anew: another future
-    of the same past.
-    """
+    """Run `scenario` with its seed (or with `recorded` draws) and judge it."""
     tape = Tape(scenario.seed, recorded)
-    return simulate_plan(make_plan(scenario, tape), tape, until=until)
+    return simulate_plan(make_plan(scenario, tape), tape)
 
 
 def simulate_plan(
     plan: Plan,
     tape: Tape,
     *,
-    until: int | None = None,
     observers: Sequence[Callable[[Event], None]] = (),
 ) -> Finished:
     """Run a finished plan on the tape it was drawn from, and judge it; `observers` see every event as it happens."""
@@ -68,7 +61,7 @@ def simulate_plan(
         config=plan.node,
         parts=plan.parts,
         options=plan.surroundings,
-        observers=(*observers, invariants.observe, *_letting_go(tape, until)),
+        observers=(*observers, invariants.observe),
     )
     journal = Journal()
     state: dict[str, Any] = {}
@@ -84,19 +77,6 @@ def simulate_plan(
         duration_ns=world.now_ns(),
         events=world.kernel.events,
     )
-
-
-def _letting_go(tape: Tape, until: int | None) -> Iterator[Callable[[Event], None]]:
-    """Yield the observer that lets go of the tape's record after `until` events, if it is to be let go."""
-    if until is None:
-        return
-    seen = count(1)
-
-    def observe(_event: Event) -> None:
-        if next(seen) == until:
-            tape.let_go()
-
-    yield observe
 
 
 async def _main(

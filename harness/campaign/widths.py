@@ -31,7 +31,7 @@ _TIMINGS: Final = (
     (300, 60, (0, 1, 5)),
     (300, 60, (0, 1, 5)),
     (150, 40, (0, 5, 10)),
-    (60, 30, (0, 5, 20)),
+    (60, 30, (0, 5, 10)),
 )
 """Election timeout and heartbeat in milliseconds, and percents of messages lost: the faster nodes try again, the more may be lost until
 nothing gets done any more, and a run in which nothing gets done proves nothing."""

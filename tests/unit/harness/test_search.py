@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.campaign.attempt import Attempt, finish, packed
+from harness.campaign.attempt import Attempt
 from harness.campaign.coverage_folder import read_coverage
 from harness.campaign.replay import replay
 from harness.campaign.runs import run_seeds
@@ -50,7 +50,7 @@ def test_how_many_processes_carry_it_out_changes_nothing() -> None:
 
     assert without_cost(one.briefs) == without_cost(three.briefs)
     assert one.cells == three.cells
-    assert {brief.how for brief in one.briefs} == {"fresh", "branch", "again"}
+    assert {brief.how for brief in one.briefs} == {"fresh", "again", "altered"}
 
 
 @pytest.mark.slow
@@ -62,22 +62,6 @@ def test_a_plain_search_runs_the_seeds_of_the_scenario() -> None:
     for brief in found.briefs:
         again = simulate(msgspec.structs.replace(SHORT, seed=brief.seed))
         assert again.results["fingerprint"] == brief.fingerprint
-
-
-def test_a_branch_has_the_past_of_its_run_and_a_future_of_its_own() -> None:
-    """Up to the event all is equal; a branch is one exact run, and its own tape repeats it."""
-    first = simulate(SHORT)
-    at_event = len(first.trace) // 2
-    scenario = msgspec.structs.replace(SHORT, seed=99)
-    attempt = Attempt(0, scenario, "branch", 0, packed(first.draws), at_event)
-
-    branch, again = finish(attempt), finish(attempt)
-
-    assert branch.trace[:at_event] == first.trace[:at_event]
-    assert branch.trace != first.trace
-    assert again.results["fingerprint"] == branch.results["fingerprint"]
-    repeated = simulate(scenario, recorded=branch.draws)
-    assert repeated.results["fingerprint"] == branch.results["fingerprint"]
 
 
 @pytest.mark.slow

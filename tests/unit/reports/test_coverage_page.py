@@ -22,7 +22,7 @@ def coverage(**fields: object) -> Coverage:
             (("entry", 3, "insert"), 50),
         ],
         "opened": [3] + 49 * [0],
-        "ways": 20 * ["fresh", "branch"] + 10 * ["again"],
+        "ways": 20 * ["fresh", "altered"] + 10 * ["again"],
         "causes": [Group("raft: election safety", 4, 17, "/store/set/now"), Group("<b>", 1, 9, "")],
     }
     return Coverage(**{**given, **fields})  # type: ignore[arg-type]
