@@ -8,6 +8,7 @@ harness, which may live: it is left alone.
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,12 @@ from cluster.worlds.local.leftovers import start_ticks
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.networks import Network
 
 __all__ = ["HARNESS", "RUN", "is_dead", "labels", "remove_leftovers", "remove_run", "this_harness"]
+
+_TRIES = 5
+_TRY_AGAIN_S = 0.1
 
 HARNESS = "reprise.harness"
 RUN = "reprise.run"
@@ -63,11 +68,29 @@ def remove_run(client: DockerClient, run: str) -> list[str]:
     containers = client.containers.list(all=True, filters=mine, sparse=True)
     with ThreadPoolExecutor(max_workers=max(1, len(containers))) as pool:
         list(pool.map(_remove_container, containers))
-    networks = client.networks.list(filters=mine)
-    for network in networks:
-        network.remove()
+    networks = [one for one in client.networks.list(filters=mine) if _remove_network(one)]
     names = [str(one.attrs["Names"][0]).removeprefix("/") for one in containers]
     return [*names, *(str(one.name) for one in networks)]
+
+
+def _remove_network(network: Network) -> bool:
+    """Remove it; whether that is done. A daemon that still counts an end of a container that is gone keeps it, for some
+    moments or until it is started anew: nobody uses it, and the next start tries again.
+    """
+    from docker.errors import APIError, NotFound  # noqa: PLC0415 - an extra
+
+    for _ in range(_TRIES):
+        try:
+            network.remove()
+        except NotFound:
+            return False
+        except APIError as error:
+            if "has active endpoints" not in str(error.explanation):
+                raise
+            time.sleep(_TRY_AGAIN_S)
+        else:
+            return True
+    return False
 
 
 def _remove_container(container: Container) -> None:
