@@ -2,7 +2,8 @@
 
 One seed is one run of `Scenario(workload="registry", seed=s)`, as `reprise search registry` makes it. A fault schedule that
 never hits a point has not tested the code behind it, whatever its verdicts say: over a thousand seeds every point must
-be hit at least five times.
+be hit at least five times. Beside that: how many cells of coverage the seeds reached together, and what share of
+their CPU time folding them took.
 
     python benchmarks/coverage.py [--seeds N] [--first SEED] [--json]
 """
@@ -20,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cluster.node.crash_points import CATALOGUE
+from harness.campaign.coverage import Cell, cells_of
 from harness.campaign.simulate import simulate
 from harness.scenario import Scenario
 
@@ -36,9 +38,15 @@ def measure(first: int, seeds: int) -> dict[str, Any]:
     verdicts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     not_valid: dict[int, str] = {}
+    cells: set[Cell] = set()
+    folding_s = 0.0
     began_s = time.process_time()
     for seed in range(first, first + seeds):
-        results = simulate(Scenario(workload="registry", seed=seed)).results
+        finished = simulate(Scenario(workload="registry", seed=seed))
+        folded_s = time.process_time()
+        cells.update(cells_of(finished.trace))
+        folding_s += time.process_time() - folded_s
+        results = finished.results
         facts = results["facts"]
         verdicts[str(results["valid"])] += 1
         if results["valid"] is not True:
@@ -56,6 +64,8 @@ def measure(first: int, seeds: int) -> dict[str, Any]:
         "halt_percent": round(100 * seen["halted on purpose"] / seeds, 1),
         "crash_points_hit": dict(hits),
         "below_minimum": [point for point in POINTS if hits[point] * 1000 < HITS_MIN * seeds],
+        "cells": dict(Counter(str(cell[0]) for cell in cells)),
+        "folding_percent": round(100 * folding_s / (time.process_time() - began_s), 1),
         "cpu_s": round(time.process_time() - began_s, 1),
     }
 
@@ -73,7 +83,8 @@ def main() -> None:
         return
     for point, count in sorted(found["crash_points_hit"].items(), key=lambda one: one[1]):
         print(f"{count:8d}  {point}")
-    for name in ("seeds", "verdicts", "replayed_percent", "power_loss_percent", "halt_percent"):
+    told = ("replayed_percent", "power_loss_percent", "halt_percent", "cells", "folding_percent")
+    for name in ("seeds", "verdicts", *told):
         print(f"{name}: {found[name]}")
     for seed, what in found["not_valid"].items():
         print(f"seed {seed}: {what}")
