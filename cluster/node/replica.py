@@ -246,8 +246,13 @@ class Replica:
     def work(self, now_ns: int) -> None:
         """Do everything raft has ready, then one piece of a snapshot in progress. Raises NodeHalted."""
         raft = self.raft
-        while raft.has_ready():
-            self._handle(raft.ready(), now_ns)
+        more = raft.has_ready()
+        while more:
+            ready = raft.ready()
+            self._handle(ready, now_ns)
+            # What is only said, or answered, makes nothing more to do.
+            wrote = ready.entries or ready.committed or ready.install is not None
+            more = bool(wrote) and raft.has_ready()
         if self._reads:
             # Here and not in `wake`: a follower that hears its leader is never due.
             self._give_up_reads(now_ns)

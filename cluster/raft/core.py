@@ -154,14 +154,15 @@ class Raft(
 
     def has_ready(self) -> bool:
         """Whether there is anything to do."""
+        if self._now or self._after:
+            return True
         log = self.log
+        saved = self._saved
         return bool(
-            self._now
-            or self._after
-            or log.offered < log.last_index
+            log.offered < log.last_index
             or (self._handed < self.commit and self._install is None)
-            or self.term != self._saved.term
-            or self.vote != self._saved.vote
+            or self.term != saved.term
+            or self.vote != saved.vote
             or self._reads_new
             or self._reads
             or self._lost

@@ -32,6 +32,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from enum import Enum
+from types import FunctionType, MethodType
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 import msgspec
@@ -276,17 +277,34 @@ def _template(fields: dict[str, Any]) -> Generator:
 
 def _function(call: Callable[..., Generatorish]) -> Generator:
     try:
-        parameters = inspect.signature(call).parameters.values()
+        needed = _needed_arguments(call)
     except ValueError:
         raise GeneratorFailed(
             f"{call!r} cannot be used as a generator: it does not say which arguments it needs"
         ) from None
-    needed = [one for one in parameters if one.default is one.empty]
     if not needed:
         return _Function(lambda _context: call())
-    if len(needed) == 1:
+    if needed == 1:
         return _Function(call)
     raise GeneratorFailed(
-        f"the function {call!r} cannot be used as a generator: it needs {len(needed)} arguments, "
+        f"the function {call!r} cannot be used as a generator: it needs {needed} arguments, "
         "and allowed are none or the context"
     )
+
+
+_UNUSUAL = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+
+
+def _needed_arguments(call: Callable[..., Any]) -> int:
+    """How many arguments `call` cannot do without. Raises ValueError when it does not say.
+
+    Functions and methods become generators all the time; `inspect.signature` is for whatever else can be called.
+    """
+    function = call.__func__ if isinstance(call, MethodType) else call
+    if type(function) is FunctionType and not function.__dict__:
+        code = function.__code__
+        if not (code.co_kwonlyargcount or code.co_flags & _UNUSUAL):
+            bound = function is not call
+            return code.co_argcount - len(function.__defaults__ or ()) - bound
+    parameters = inspect.signature(call).parameters.values()
+    return sum(one.default is one.empty for one in parameters)

@@ -67,6 +67,9 @@ def validate(inner: Generatorish) -> Generator:
     return _Validate(generator(inner))
 
 
+_ITEMS = (Operation, Sleep, Log)
+
+
 def _problems(answer: Any, context: Context) -> list[str]:
     """List what is wrong with `answer`, which is neither None nor PENDING."""
     if type(answer) is not tuple or len(answer) != 2:
@@ -75,7 +78,7 @@ def _problems(answer: Any, context: Context) -> list[str]:
     problems = []
     if not (hasattr(left, "operation") and hasattr(left, "update")):
         problems.append("the second element should be a generator")
-    if not isinstance(item, Operation | Sleep | Log):
+    if not isinstance(item, _ITEMS):
         return [*problems, "the first element should be an Operation, a Sleep or a Log"]
     if type(item.time_ns) is not int or item.time_ns < 0:
         problems.append(f"the time should be whole nanoseconds from 0 on, not {item.time_ns!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +21,22 @@ from harness.generator import (
     repeat,
     validate,
 )
+from harness.generator.base import _needed_arguments
 from harness.operation import NEMESIS, Operation
+
+
+class Callables:
+    """Whatever can be called, bound and unbound."""
+
+    def method(self, one: Any, two: Any = 2) -> None:
+        """One argument is needed."""
+
+    @staticmethod
+    def static(*many: Any) -> None:
+        """Any number."""
+
+    def __call__(self, *, named: Any) -> None:
+        """One, by name."""
 
 
 class TestPlainValues:
@@ -128,6 +145,26 @@ class TestFunctions:
         """Nobody could say what the second argument is."""
         with pytest.raises(GeneratorFailed, match="needs 2 arguments"):
             generator(lambda one, two: {"f": one, "value": two})
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda: None,
+            lambda one: one,
+            lambda one, two=2: (one, two),
+            lambda one, *more, key, **rest: (one, more, key, rest),
+            Callables().method,
+            Callables.method,
+            Callables.static,
+            Callables(),
+            partial(Callables.method, 1),
+        ],
+    )
+    def test_arguments_are_counted_as_a_signature_counts_them(self, call: Any) -> None:
+        """The short way that functions and methods take knows the same arguments."""
+        parameters = inspect.signature(call).parameters.values()
+
+        assert _needed_arguments(call) == sum(one.default is one.empty for one in parameters)
 
     def test_a_builtin_that_hides_its_arguments_is_refused(self) -> None:
         """It is named at once, not when the run has begun."""
