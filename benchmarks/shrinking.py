@@ -1,11 +1,11 @@
 """How small the failures of the seeded bugs become, and how long that takes.
 
-For every bug of the catalogue: the first failing run among a few seeds of the workloads that can meet it, shrunk within a
+For every bug of the catalogue: the first seed of its own scenario that convicts it, found as `bugs score` does, shrunk within a
 budget. Printed are operations, faults and nodes before and after, whether everything was tried, how many replays of the
 result were byte for byte the same, and whether the same scenario is free of this failure without the bug (else the failure
 would not be the bug's). Targets: at the median at most ten operations and three faults.
 
-    python benchmarks/shrinking.py [--budget SECONDS] [--seeds N] [--bug ID]... [--json]
+    python benchmarks/shrinking.py [--budget SECONDS] [--jobs N] [--bug ID]... [--json]
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,51 +22,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import msgspec
 
-from cluster.bugs.catalogue import CATALOGUE
+from cluster.bugs.catalogue import CATALOGUE, get
 from harness.campaign.runs import run_seed
+from harness.campaign.score import look_for, scenario_of
 from harness.campaign.shrink import CannotShrink, shrink
-from harness.campaign.shrink_cause import Cause, causes_of, main_cause
+from harness.campaign.shrink_cause import Cause, causes_of
 from harness.campaign.simulate import simulate
 from harness.cli.options import known
-from harness.scenario import Scenario, load_scenario
+from harness.scenario import load_scenario
 from harness.store import Store, open_run
-from workloads.catalogue import WORKLOADS
 
 OPERATIONS_TARGET, FAULTS_TARGET = 10, 3
 
-MEETS = {
-    "B-": ("registry",),
-    "R-": ("set", "register"),
-    "K-": ("append", "lock", "bank", "queue", "counter", "session", "long-fork", "register"),
-}
-"""How a bug's id begins -> workloads that can meet it; of any other bug all of them."""
 
-ELSEWHERE = {
-    "B-S2": "it needs a memory store, which no scenario chooses: tests/unit/machine/test_registry_bugs.py",
-}
-"""Bugs that no simulated run can show, and where they are shown instead."""
-
-
-def attempts(bug: str, seeds: int) -> Iterator[Scenario]:
-    """Scenarios that may fail with `bug`: seed by seed, workload by workload; of the store's every other one insists."""
-    workloads = next(
-        (names for head, names in MEETS.items() if bug.startswith(head)), tuple(WORKLOADS)
-    )
-    for seed in range(seeds):
-        for workload in workloads:
-            insists = "insists" in WORKLOADS[workload].options
-            options = {"insists": True} if insists and seed % 2 else {}
-            limits = {} if workload == "registry" else {"time_limit_s": 6.0, "rate": 40.0}
-            yield Scenario(workload=workload, seed=seed, bug=bug, options=options, **limits)
-
-
-def measure(bug: str, seeds: int, budget_s: float, jobs: int) -> dict[str, Any]:
+def measure(bug: str, budget_s: float, jobs: int) -> dict[str, Any]:
     """Find a failure of `bug` and shrink it."""
-    for scenario in attempts(bug, seeds):
-        if main_cause(simulate(scenario).results) is not None:
-            break
-    else:
+    found = look_for(bug, None)
+    if not found.found:
         return {"bug": bug, "found": False}
+    wrong = get(bug)
+    assert wrong.way is not None, "only bugs with a scenario are looked for"
+    scenario = scenario_of(wrong, wrong.way, found.seed)
     with tempfile.TemporaryDirectory(prefix="reprise-shrinking-") as folder:
         kept = run_seed(scenario, Store(Path(folder)), "begun")
         about = {"bug": bug, "found": True, "workload": scenario.workload, "seed": scenario.seed}
@@ -150,14 +125,13 @@ def main() -> int:
     """Measure, print, and return 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--budget", type=float, default=60.0, help="seconds for each bug")
-    parser.add_argument("--seeds", type=int, default=40, help="seeds tried to find a failure")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--bug", action="append", choices=sorted(CATALOGUE))
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rows = []
-    for bug in arguments.bug or [bug for bug in CATALOGUE if bug not in ELSEWHERE]:
-        rows.append(measure(bug, arguments.seeds, arguments.budget, arguments.jobs))
+    for bug in arguments.bug or [bug.id for bug in CATALOGUE.values() if bug.way is not None]:
+        rows.append(measure(bug, arguments.budget, arguments.jobs))
         print(_line(rows[-1]), file=sys.stderr if arguments.json else sys.stdout, flush=True)
     result = summary_of(rows)
     print(json.dumps({**result, "rows": rows}) if arguments.json else json.dumps(result, indent=2))

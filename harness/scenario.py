@@ -39,6 +39,7 @@ __all__ = [
     "After",
     "At",
     "FaultEntry",
+    "InOrder",
     "Known",
     "OnEvent",
     "Scenario",
@@ -121,6 +122,27 @@ class OnEvent(
     delay_s: Seconds = 0.0
 
 
+class InOrder(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="order",
+):
+    """`delay_s` after the run came so far: clients have `invoked` and `completed` so many operations, so many faults have `begun` and are `done`.
+
+    A place in an order of things instead of a time: it means the same where everything takes longer.
+    """
+
+    invoked: Count = 0
+    completed: Count = 0
+    begun: Count = 0
+    done: Count = 0
+    delay_s: Seconds = 0.0
+
+
 class FaultEntry(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
@@ -131,7 +153,7 @@ class FaultEntry(
     """
 
     f: str
-    when: At | After | OnEvent
+    when: At | After | OnEvent | InOrder
     targets: list[str] = []
     value: dict[str, Any] = {}
 
@@ -179,7 +201,12 @@ _FIELDS_AT = (
 )
 """Which struct stands at a path, for the names that are allowed there."""
 
-_KINDS: dict[object, type[At | After | OnEvent]] = {"at": At, "after": After, "event": OnEvent}
+_KINDS: dict[object, type[At | After | OnEvent | InOrder]] = {
+    "at": At,
+    "after": After,
+    "event": OnEvent,
+    "order": InOrder,
+}
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.+)`\Z")
 _MISSING_FIELD = re.compile(r"Object missing required field `(.+)`\Z")

@@ -24,6 +24,7 @@ from harness.generator import (
     any_of,
     at,
     clients,
+    in_order,
     nemesis,
     phases,
     sleep,
@@ -31,7 +32,7 @@ from harness.generator import (
     time_limit,
     when_told,
 )
-from harness.scenario import THERE, After, At, FaultEntry, OnEvent
+from harness.scenario import THERE, After, At, FaultEntry, InOrder, OnEvent
 from harness.triggers import Trigger, told
 
 __all__ = ["Test", "Workload", "arrange", "exact_faults", "triggers_of"]
@@ -114,7 +115,7 @@ def exact_faults(entries: Sequence[FaultEntry]) -> Generator:
 
     The operation's value is the entry's, with the targets under ``"targets"``.
     """
-    moments: dict[At | After | OnEvent, list[FaultEntry]] = {}
+    moments: dict[At | After | OnEvent | InOrder, list[FaultEntry]] = {}
     for entry in entries:
         moments.setdefault(entry.when, []).append(entry)
     triggers = triggers_of(entries)
@@ -127,7 +128,9 @@ def triggers_of(entries: Sequence[FaultEntry]) -> tuple[OnEvent, ...]:
 
 
 def _at_its_moment(
-    when: At | After | OnEvent, triggers: Sequence[OnEvent], entries: Sequence[FaultEntry]
+    when: At | After | OnEvent | InOrder,
+    triggers: Sequence[OnEvent],
+    entries: Sequence[FaultEntry],
 ) -> Generator:
     if isinstance(when, OnEvent):
         return when_told(
@@ -139,6 +142,9 @@ def _at_its_moment(
     if isinstance(when, At):
         return at(round(when.time_s * SECOND_NS), operations)
     delay_ns = round(when.delay_s * SECOND_NS)
+    if isinstance(when, InOrder):
+        counts = (when.invoked, when.completed, when.begun, when.done)
+        return in_order(counts, operations, delay_ns=delay_ns)
     return after(when.f, when.type, when.nth, operations, delay_ns=delay_ns)
 
 

@@ -28,6 +28,7 @@ from cluster.trace import (
     Started,
     Stopped,
 )
+from harness.generator.schedule import TOLD
 from harness.operation import Kind, Operation
 
 __all__ = ["EVENTS", "ROLES", "Lookout", "Trigger", "chain_of", "narrowed", "told"]
@@ -166,7 +167,7 @@ def _matches(trigger: Trigger, event: Any, *, changed: bool, role: str) -> bool:
 
 def told(number: int) -> str:
     """The `f` of the event by which a generator is told that trigger `number` came about; no operation is called so."""
-    return f"moment/{number}"
+    return f"{TOLD}{number}"
 
 
 def narrowed(trigger: Trigger) -> Mapping[str, Any]:

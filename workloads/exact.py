@@ -3,6 +3,9 @@
 `fixed` lists operations one after the other, as a person thinks of them; here concurrency is kept, so that what happened in
 one run can be asked for again. Nothing is drawn and nothing asked again: a step whose client is still busy waits for it.
 
+A step may wait for its place in the order of things instead of a time (`when`): then it means the same in a world where
+everything takes longer.
+
 A *last* step comes when every fault is healed, like the last reads of a workload; its time counts from the first of them.
 TOML has no word for nothing: within a value an empty table, `{}`, stands for it.
 """
@@ -15,8 +18,18 @@ from typing import Annotated, Any
 import msgspec
 
 from harness.errors import UserMistake
-from harness.generator import PENDING, SECOND_NS, Answer, Context, Generator
+from harness.generator import (
+    NOTHING,
+    PENDING,
+    SECOND_NS,
+    Answer,
+    Context,
+    Generator,
+    any_of,
+    in_order,
+)
 from harness.operation import Operation
+from harness.scenario import InOrder
 
 __all__ = ["ExactStep", "exact_load", "spelled"]
 
@@ -27,13 +40,17 @@ Thread = Annotated[int, msgspec.Meta(ge=0)]
 class ExactStep(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """One operation. `client` is the number of the thread that asks; `at_s` is seconds of the run, or see `last` above."""
+    """One operation. `client` is the number of the thread that asks; `at_s` is seconds of the run, or see `last` above.
+
+    With `when` that says the moment, and `at_s` nothing. Among last steps it counts from the first of them.
+    """
 
     f: str
-    at_s: Seconds
+    at_s: Seconds = 0.0
     client: Thread = 0
     value: Any = None
     last: bool = False
+    when: InOrder | None = None
 
     @property
     def at_ns(self) -> int:
@@ -64,8 +81,33 @@ def exact_load(raw: Sequence[Any], concurrency: int, *, last: bool) -> Generator
             raise UserMistake(
                 f"options.exact_operations: there is no client {step.client}; concurrency is {concurrency}"
             )
-    chosen = sorted([step for step in steps if step.last == last], key=lambda step: step.at_ns)
-    return _Exact(tuple(chosen), None if last else 0)
+    mine = [step for step in steps if step.last == last]
+    timed = sorted([step for step in mine if step.when is None], key=lambda step: step.at_ns)
+    placed = [_placed(step, step.when) for step in mine if step.when is not None]
+    return any_of(_Exact(tuple(timed), None if last else 0), *placed)
+
+
+def _placed(step: ExactStep, when: InOrder) -> Generator:
+    counts = (when.invoked, when.completed, when.begun, when.done)
+    return in_order(counts, _One(step), delay_ns=round(when.delay_s * SECOND_NS))
+
+
+class _One(msgspec.Struct, frozen=True):
+    """One step, as soon as its client is free."""
+
+    step: ExactStep
+
+    def operation(self, context: Context) -> Answer:
+        process = context.processes[self.step.client]
+        if not context.is_free(process):
+            return PENDING
+        value = _meant(self.step.value)
+        return Operation(
+            time_ns=context.time_ns, process=process, f=self.step.f, value=value
+        ), NOTHING
+
+    def update(self, context: Context, event: Operation) -> Generator:
+        return self
 
 
 class _Exact(msgspec.Struct, frozen=True):

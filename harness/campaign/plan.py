@@ -23,7 +23,7 @@ from harness.campaign.options import check_options
 from harness.checkers.exact_faults import ExactFaults
 from harness.checkers.wall_clocks import WallClocks
 from harness.errors import UserMistake
-from harness.generator import NOTHING, SECOND_NS, Generatorish, any_of, clients, nemesis, sleep
+from harness.generator import NOTHING, SECOND_NS, Generatorish, any_of, nemesis, sleep
 from harness.scenario import NO_NEMESIS, At, Scenario
 from harness.test import Test, Workload, arrange, exact_faults, triggers_of
 from nemesis.arguments import check_fault
@@ -161,7 +161,7 @@ def _as_listed(scenario: Scenario, workload: Workload) -> tuple[Workload, Genera
         return workload, None
     load, last = (exact_load(raw, scenario.concurrency, last=last) for last in (False, True))
     workload = msgspec.structs.replace(workload, generator=NOTHING, final_generator=last)
-    return workload, clients(load)
+    return workload, load
 
 
 def _swarm(draw: Stream, named: list[str]) -> list[str]:

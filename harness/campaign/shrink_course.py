@@ -19,7 +19,7 @@ from harness.scenario import NO_NEMESIS, At, FaultEntry, Scenario
 from nemesis.catalogue import OPERATIONS
 from workloads.exact import ExactStep, spelled
 
-__all__ = ["Course", "course_of", "scenario_of"]
+__all__ = ["Course", "course_of", "healing_of", "scenario_of"]
 
 _MS = 1_000_000
 _AFTER_LAST_S = 1.0
@@ -54,7 +54,7 @@ def course_of(plan: Plan, history: Sequence[Operation]) -> Course:
     Of an end behind the last reads (a poison) nothing is listed: it is the workload's, and its options say what it is.
     """
     scenario = plan.scenario
-    healed = _healing(history)
+    healed = healing_of(history)
     load, last = _invoked(history[:healed]), _invoked(history[healed:])
     if scenario.workload in _LAST_READ:
         last = _until(last, _LAST_READ[scenario.workload])
@@ -102,15 +102,16 @@ def _settled(plan: Plan) -> Scenario:
     )
 
 
-def _healing(history: Sequence[Operation]) -> int:
-    """The place in the history where the healing begins; its end when it never came to that."""
-    places = [
-        place
-        for place, one in enumerate(history)
-        if one.process == NEMESIS and one.f == _HEALING and not one.value
+def healing_of(history: Sequence[Operation]) -> int:
+    """The place in the history where the healing begins; its end when it never came to that.
+
+    The nemesis does one thing at a time, so every other of its operations is a completion. An exact fault has targets, if only none.
+    """
+    asked = [place for place, one in enumerate(history) if one.process == NEMESIS][::2]
+    healing = [
+        place for place in asked if history[place].f == _HEALING and not history[place].value
     ]
-    # Every operation of the nemesis stands twice, and what comes after the last resume is the end of the run.
-    return places[-2] if len(places) >= 2 else len(history)
+    return healing[-1] if healing else len(history)
 
 
 def _invoked(history: Sequence[Operation]) -> list[Operation]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import finding
 from harness.operation import NEMESIS, Operation
-from harness.scenario import THERE, After, At, FaultEntry
+from harness.scenario import THERE, After, At, FaultEntry, InOrder
 from harness.triggers import Trigger, narrowed
 
 __all__ = ["ExactFaults"]
@@ -65,6 +65,11 @@ def _words(fault: FaultEntry) -> str:
         waited = f"{when.time_s:g} s"
     elif isinstance(when, After):
         waited = f"{when.f} ({when.type}) number {when.nth}"
+    elif isinstance(when, InOrder):
+        waited = (
+            f"{when.invoked} operations invoked, {when.completed} completed, "
+            f"{when.begun} faults begun, {when.done} done"
+        )
     else:
         waited = _trigger_words(when)
     return f"the run ended before the fault {fault.f!r}, which waited for {waited}"

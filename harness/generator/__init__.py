@@ -37,7 +37,7 @@ from harness.generator.combine import (
 from harness.generator.context import Context, RandomSource, new_context
 from harness.generator.guard import validate
 from harness.generator.pace import delay, log, sleep, stagger, time_limit
-from harness.generator.schedule import after, at, when_told
+from harness.generator.schedule import TOLD, after, at, in_order, when_told
 from harness.generator.threads import (
     clients,
     each_process,
@@ -51,6 +51,7 @@ __all__ = [
     "NOTHING",
     "PENDING",
     "SECOND_NS",
+    "TOLD",
     "Answer",
     "Context",
     "Generator",
@@ -70,6 +71,7 @@ __all__ = [
     "each_thread",
     "flip_flop",
     "generator",
+    "in_order",
     "limit",
     "log",
     "mix",

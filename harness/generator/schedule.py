@@ -1,4 +1,4 @@
-"""Generators for one exact moment: at a time, or after something happened in the run.
+"""Generators for one exact moment: at a time, after something happened in the run, or at a place in the order of all that happens.
 
 These replay a written list of faults (`harness.scenario.FaultEntry`); random faults are paced with
 `pace`. Jepsen has no words for them.
@@ -12,9 +12,12 @@ import msgspec
 
 from harness.generator.base import PENDING, Answer, Generator, Generatorish, generator, retimed
 from harness.generator.context import Context
-from harness.operation import Kind, Operation
+from harness.operation import NEMESIS, Kind, Operation
 
-__all__ = ["after", "at", "when_told"]
+__all__ = ["TOLD", "after", "at", "in_order", "when_told"]
+
+TOLD = "moment/"
+"""What the `f` of an event begins with that only tells of a trigger; no operation is called so."""
 
 
 class _At(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +70,45 @@ class _WhenTold(msgspec.Struct, frozen=True):
         return _At(event.time_ns + self.delay_ns, generator(self.make(event.node)))
 
 
+Counts = tuple[int, int, int, int]
+"""Operations invoked and completed by clients, faults begun and done."""
+
+
+class _InOrder(msgspec.Struct, frozen=True, gc=False):
+    """`missing`: what the run still has to come to; below nothing once it is further."""
+
+    missing: Counts
+    delay_ns: int
+    inner: Generator
+
+    def operation(self, context: Context) -> Answer:
+        return PENDING
+
+    def update(self, context: Context, event: Operation) -> Generator:
+        if event.f.startswith(TOLD):
+            return self
+        invoked, completed, begun, done = self.missing
+        if event.process != NEMESIS:
+            if event.type == "invoke":
+                invoked -= 1
+            else:
+                completed -= 1
+        elif context.is_free(NEMESIS):
+            done -= 1
+        else:
+            begun -= 1
+        return _awaiting(
+            (invoked, completed, begun, done), self.delay_ns, self.inner, event.time_ns
+        )
+
+
+def _awaiting(missing: Counts, delay_ns: int, inner: Generator, now_ns: int) -> Generator:
+    """`inner` once nothing is `missing` any more."""
+    if max(missing) > 0:
+        return _InOrder(missing, delay_ns, inner)
+    return _At(now_ns + delay_ns, inner)
+
+
 def at(time_ns: int, inner: Generatorish) -> Generator:
     """`inner`, its first item not before `time_ns` of the run."""
     return _At(time_ns, generator(inner))
@@ -79,6 +121,14 @@ def after(f: str, kind: Kind, nth: int, inner: Generatorish, *, delay_ns: int = 
     stand around it (`clients`, `nemesis`, `mix` ... go inside).
     """
     return _After(f, kind, nth, delay_ns, generator(inner))
+
+
+def in_order(counts: Counts, inner: Generatorish, *, delay_ns: int = 0) -> Generator:
+    """`inner`, its first item `delay_ns` after the run came so far: that many operations of clients invoked and completed, faults begun and done.
+
+    Pending until then; the nemesis does one thing at a time (see `after`).
+    """
+    return _awaiting(counts, delay_ns, generator(inner), 0)
 
 
 def when_told(f: str, make: Callable[[str], Generatorish], *, delay_ns: int = 0) -> Generator:
