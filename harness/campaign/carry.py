@@ -38,7 +38,7 @@ _STORIES = frozenset({"crash-point"})
 
 _TIMES_MS = ("election_timeout_ms", "heartbeat_ms")
 _SIMULATED = ("delay_min_ms", "delay_max_ms", "loss_percent", "duplication_percent")
-"""Options of simulated links: real ones are as they are."""
+"""Options of simulated links, which mean nothing of real ones, and of which a real run says nothing."""
 
 
 class _Moment(msgspec.Struct, frozen=True):
@@ -74,7 +74,12 @@ def carried(
         world=world,
         faults=faults,
         time_limit_s=round(_pauses_s(steps, faults) + PATIENCE_S, 3),
-        options=_options(course.scenario.options, steps, world, stretch),
+        options=_options(
+            course.scenario.options,
+            steps,
+            links=world == plan.scenario.world == "sim",
+            stretch=stretch,
+        ),
     )
 
 
@@ -199,11 +204,10 @@ def _pauses_s(steps: Sequence[ExactStep], faults: Sequence[FaultEntry]) -> float
 
 
 def _options(
-    options: Mapping[str, Any], steps: Sequence[ExactStep], world: str, stretch: float
+    options: Mapping[str, Any], steps: Sequence[ExactStep], *, links: bool, stretch: float
 ) -> dict[str, Any]:
-    kept = {
-        name: value for name, value in options.items() if world == "sim" or name not in _SIMULATED
-    }
+    """The options of the carried scenario; what was said of simulated links is kept with `links`, else left to the world, or to its seed."""
+    kept = {name: value for name, value in options.items() if links or name not in _SIMULATED}
     timed = {name: max(1, round(kept[name] * stretch)) for name in _TIMES_MS if name in kept}
     return {
         "spares": 0,

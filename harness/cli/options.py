@@ -27,6 +27,7 @@ __all__ = [
     "host_options",
     "known",
     "output_options",
+    "reach_from",
     "read_text",
     "request_from",
     "scenario_options",
@@ -119,7 +120,7 @@ def request_from(values: Mapping[str, Any]) -> Request:
         quiet=values["quiet"],
         file=file,
         concurrency=values["concurrency"],
-        reach=_reach(values),
+        reach=reach_from(values),
         changes=_changes(values, file or Scenario(workload="")),
     )
     if request.concurrency is not None:
@@ -129,7 +130,7 @@ def request_from(values: Mapping[str, Any]) -> Request:
     return request
 
 
-def _reach(values: Mapping[str, Any]) -> Any:
+def reach_from(values: Mapping[str, Any]) -> Any:
     """How hosts are reached, where the command has options for it."""
     from cluster.worlds.ssh.places import Reach
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-__all__ = ["finish", "tell", "tell_json"]
+__all__ = ["finish", "tell", "tell_carried", "tell_json"]
 
 _WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
 
@@ -49,6 +49,29 @@ def finish(summary: Mapping[str, Any], *, quiet: bool) -> None:
             write_report(open_run(Path(group["run"])))
     if not quiet:
         tell(summary)
+
+
+def tell_carried(summary: Mapping[str, Any]) -> None:
+    """Print whether a failure that was carried to another world came again there, how alike the runs are, and where the report is."""
+    wanted = _cause_words(summary["cause"])
+    others = [_cause_words(cause) for cause in summary["causes_there"]]
+    came = "came again" if summary["again"] else "did not come again"
+    seeds = f", seed {summary['seed']} of {summary['seeds']} tried" if "seeds" in summary else ""
+    lines = [f"{summary['world']}: {wanted}: {came}{seeds}"]
+    if not summary["again"]:
+        verdict = _WORDS[summary["valid"]].lower()
+        lines.append(f"  the run is {verdict}" + (f": {', '.join(others)}" if others else ""))
+    lines += [
+        f"  what happened is {summary['likeness']:.0%} alike",
+        f"  report: {summary['report']}",
+        f"  again:  {summary['command']}",
+    ]
+    click.echo("\n".join(lines))
+
+
+def _cause_words(cause: Mapping[str, Any]) -> str:
+    after = f", after {cause['code_point']}" if cause["code_point"] else ""
+    return f"{cause['checker']}: {cause['anomaly']}{after}"
 
 
 def tell(summary: Mapping[str, Any]) -> None:
