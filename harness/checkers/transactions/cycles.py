@@ -16,7 +16,8 @@ source. Hubs cost nothing: they are ways, not transactions. What a breadth-first
 consists of shorter cycles with names of their own, and is left out.
 
 When a store is thoroughly broken there are thousands of components, or one that is the whole history. Small ones are searched
-first, and once something is found, a level ends after `_VISITS_MAX` visits; the outcome says so.
+first, and once something is found, a level ends after `_VISITS_MAX` visits. Of the classes that were not found by then it is decided
+whether there is any (`existence`), so nothing that rules out a model is missed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 
 from harness.checkers.transactions.anomalies import NAMED_MAX, Anomaly, Step
 from harness.checkers.transactions.components import Suspects, components
+from harness.checkers.transactions.existence import cycle_of
 from harness.checkers.transactions.graph import (
     BARRIER,
     FAN,
@@ -71,7 +73,7 @@ _NOWHERE = -1
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Cycles by name, and whether no search ended early."""
+    """Cycles by name, and whether the shortest of every name was looked for to the end."""
 
     cycles: list[Anomaly]
     complete: bool
@@ -157,6 +159,17 @@ class _Search:
             edges.append(edge)
         return edges[::-1]
 
+    def any_of(self, name: str, count: int) -> _Cycle | None:
+        """Return a cycle of a class, or of a worse one; None where there is none."""
+        walk = cycle_of(name, count, self.edges, self._stops)
+        if not walk:
+            return None
+        way = 0
+        for edge in walk:
+            way = self._longer[way][self._kind[edge]]
+        name, ending = self._names[way]
+        return _Cycle(name, _SEVERITY[name], ENDINGS.index(ending), self.steps(walk))
+
     def steps(self, cycle: list[int]) -> tuple[Step, ...]:
         """Return the cycle from its first transaction on and without its hubs; nothing when it crosses itself."""
         begin = next(i for i, edge in enumerate(cycle) if self._stops[self._source[edge]])
@@ -215,6 +228,10 @@ def find_cycles(
         chosen = np.isin(edges.kind, kinds)
         search = _Search(rows, count, edges.where(chosen), automaton)
         level, all_tried = _on_level(search, count, backward[chosen], (ending, classes), worst)
+        if not all_tried:
+            known = {(cycle.name, cycle.order) for cycle in cycles}
+            decided = _decided(search, count, classes, level)
+            level += [one for one in decided if (one.name, one.order) not in known]
         complete = complete and all_tried
         cycles += level
     kept = [cycle for cycle in cycles if not _said_already(cycle, cycles)]
@@ -229,6 +246,20 @@ def find_cycles(
         ],
         complete,
     )
+
+
+def _decided(
+    search: _Search, count: int, classes: tuple[str, ...], level: list[_Cycle]
+) -> list[_Cycle]:
+    """The worst cycle of a level that ended early, where the search met none of its class; what it found is worse than all milder ones."""
+    found = {cycle.name for cycle in level}
+    for name in classes:
+        if name in found or name == CLASS_NAMES[-1]:
+            return []
+        cycle = search.any_of(name, count)
+        if cycle is not None:
+            return [cycle]
+    return []
 
 
 def _said_already(cycle: _Cycle, cycles: list[_Cycle]) -> bool:

@@ -4,8 +4,7 @@ Valid means that no anomaly was found that one of the claimed models forbids; ot
 and the facts say which models they rule out (``not`` the weakest ones, ``also_not`` the stronger ones). Of each name at most
 `anomalies.NAMED_MAX` are kept and counted. A history in
 which no transaction depends on another is unknown, and so is one in which a value was written twice: its versions
-cannot be told apart, one with too many cycles to look at them all, or one whose versions may have had so many orders that
-none was found in time. Where the history leaves the order of versions open, a model holds iff some order fits it.
+cannot be told apart, or one whose versions may have had so many orders that none was found in time. Where the history leaves the order of versions open, a model holds iff some order fits it.
 """
 
 from __future__ import annotations
@@ -261,9 +260,6 @@ def _undecided(found: Searched, model: str, transactions: Transactions) -> str:
 def _doubts(facts: dict[str, Any], forbidden: frozenset[str]) -> list[tuple[str, str]]:
     """Return why nothing found is no pass: names and sentences."""
     doubts = []
-    if not facts["search_complete"]:
-        what = "there are more cycles than were looked at; none of those seen rules out the models"
-        doubts.append(("search", what))
     if not facts["causality_judged"] and "causal-cycle" in forbidden:
         what = "too many transactions to keep what precedes what: causality was not judged"
         doubts.append(("search", what))

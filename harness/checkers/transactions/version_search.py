@@ -72,9 +72,9 @@ def search(
         rounds += 1
         suspected = suspects(graph, transactions)
         doubtful = min(doubtful, int((suspected.nodes < graph.transactions).sum()))
-        cycles, complete = _forbidden_cycles(suspected, transactions, endings, forbidden)
+        cycles = _forbidden_cycles(suspected, transactions, endings, forbidden)
         if not cycles:
-            return Searched("found" if complete else "out of budget", rounds, doubtful)
+            return Searched("found", rounds, doubtful)
         if edges > edges_max:
             return Searched("out of budget", rounds, doubtful)
         solver = solver or _solver(choices)
@@ -96,19 +96,17 @@ def _forbidden_cycles(
     transactions: Transactions,
     endings: tuple[str, ...],
     forbidden: frozenset[str],
-) -> tuple[list[Anomaly], bool]:
-    complete = True
+) -> list[Anomaly]:
     for names in (CLASS_NAMES, PREFIX_NAMES):
         found = find_cycles(suspected, transactions, endings, names)
-        complete = complete and found.complete
         cycles = [
             cycle
             for cycle in named(found.cycles, transactions)
             if not forbidden.isdisjoint((cycle.name, *cycle.also))
         ]
         if cycles or not suspected.nodes.size:
-            return cycles, complete
-    return [], complete
+            return cycles
+    return []
 
 
 def _literals(cycle: Anomaly, transactions: Transactions, choices: Choices) -> Literals:
