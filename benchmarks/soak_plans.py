@@ -47,6 +47,8 @@ POINTS = tuple(
 POINTS_A_RUN = 5
 STORIES = 2
 """For each point: on a slow machine the first may wait in vain."""
+STRIKE_NS = 5_000_000_000
+"""How long a point may take to strike: a story ends when it does."""
 SLACK_S = 15.0
 """For stories that took longer than their time; the nemesis does one after the other."""
 STRETCH = 1.5
@@ -114,7 +116,7 @@ def power_losses(options: argparse.Namespace) -> Iterator[Case]:
             world=options.world,
             nodes=len(NODES),
             rate=30.0,
-            time_limit_s=4.0 + options.count * options.gap,
+            time_limit_s=SLACK_S + options.count * options.gap,
             seed=options.first_seed,
             options={"disk": "mounted", "poison": "none"},
             stimuli={"power_losses": options.count, "ledger_images": options.count},
@@ -152,6 +154,7 @@ def _points(world: str, seed: int, chosen: list[str], pause_s: float) -> Scenari
                 "opcode": -1,
                 "target": "follower",
                 "again": point.startswith(("reg.", "eng.")),
+                "wait_ns": STRIKE_NS,
                 "order": list(NODES),
             },
             when=At(time_s=3.0 + place * pause_s),
@@ -206,7 +209,7 @@ def a5(options: argparse.Namespace) -> Iterator[Case]:
         faults = [
             msgspec.structs.replace(
                 fault,
-                value={**fault.value, "action": action},
+                value={**fault.value, "action": action, "wait_ns": STRIKE_NS},
                 when=At(time_s=fault.when.time_s * stretch),
             )
             for fault in base.faults

@@ -19,6 +19,7 @@ from cluster.node.config import Durability
 from cluster.node.requests import CrashOrder
 from harness.errors import UserMistake
 from harness.scenario import SECONDS_MAX, THERE, FaultEntry
+from nemesis.crash_replay import STRIKE_WAIT_NS
 from nemesis.exact import AWAIT_EXIT_S, crash_order
 from nemesis.partition import GRUDGES
 from nemesis.targets import DOWN, TARGETS
@@ -92,6 +93,7 @@ class _CrashPoint(_Drawn, kw_only=True):
     opcode: int
     again: bool
     stall_ns: Nanoseconds = 0
+    wait_ns: Nanoseconds = STRIKE_WAIT_NS
 
 
 class _Degrade(_Drawn, kw_only=True):

@@ -24,12 +24,12 @@ from nemesis.members import configuration_of, members_in
 from nemesis.package import Package
 from nemesis.targets import leader_of, resolve, shuffled
 
-__all__ = ["CrashReplayNemesis", "crash_replay"]
+__all__ = ["STRIKE_WAIT_NS", "CrashReplayNemesis", "crash_replay"]
 
 _MS = 1_000_000
 
-_STRIKE_WAIT_NS = 1000 * _MS
-"""How long an armed point may take to strike before it is disarmed."""
+STRIKE_WAIT_NS = 1000 * _MS
+"""How long an armed point may take to strike before it is disarmed, unless the story says otherwise (`wait_ns`)."""
 _LAG_NS = 800 * _MS
 """How long a node stays down so that the others compact their logs behind it."""
 
@@ -87,7 +87,7 @@ class CrashReplayNemesis:
             for node in targets:
                 await world.connect(node).call(Request("inspect.snapshot", {}), 200 * _MS)
         exits: list[int] = []
-        deadline_ns = world.now_ns() + _STRIKE_WAIT_NS
+        deadline_ns = world.now_ns() + value.get("wait_ns", STRIKE_WAIT_NS)
         for node in targets:
             code = await world.wait_exit(node, max(0, deadline_ns - world.now_ns()))
             if code is None:
@@ -114,7 +114,7 @@ class CrashReplayNemesis:
         await world.sleep(_LAG_NS // 2)
         await world.arm(node, order)
         await world.start(node)
-        code = await world.wait_exit(node, _STRIKE_WAIT_NS)
+        code = await world.wait_exit(node, value.get("wait_ns", STRIKE_WAIT_NS))
         if code is None:
             await world.disarm(node)
             return node, []
@@ -128,7 +128,7 @@ class CrashReplayNemesis:
         if again and order.action != "error":
             await world.arm(node, order)
             await world.start(node)
-            code = await world.wait_exit(node, _STRIKE_WAIT_NS // 3)
+            code = await world.wait_exit(node, STRIKE_WAIT_NS // 3)
             if code is None:
                 await world.disarm(node)
                 return exits
@@ -136,7 +136,7 @@ class CrashReplayNemesis:
         repair = order.point == "reg.row_corrupt"
         if repair:
             await world.start(node)
-            code = await world.wait_exit(node, _STRIKE_WAIT_NS // 3)
+            code = await world.wait_exit(node, STRIKE_WAIT_NS // 3)
             if code is not None:
                 exits.append(code)
         await world.start(node, **({"force_restore_on_start": True} if repair else {}))
