@@ -5,13 +5,19 @@ Method: one world for each user who may do it; the hosts are asked for what thei
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import ssh_lab
 
+import cluster
 from cluster.node.config import NodeConfig
 from cluster.trace import Fault, Stopped
 from cluster.worlds.errors import WorldFailed
@@ -23,6 +29,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 MS = 1_000_000
 SECOND = 1000 * MS
+ROOT = Path(cluster.__file__).parent.parent
 NODES = ("n1", "n2", "n3")
 CONFIG = NodeConfig(
     name="",
@@ -142,6 +149,61 @@ def test_a_killed_keeper_leaves_no_fault(tmp_path: Path) -> None:
 
     with pytest.raises(WorldFailed, match=f"keeper on root@{lab.addresses[0]}:22 is lost"):
         run(world, statement)
+    wait_until_nothing_is_held(lab, (0, 1, 2))
+
+
+HARNESS = """
+import sys
+from pathlib import Path
+import msgspec
+from cluster.node.config import NodeConfig
+from cluster.worlds.ssh.places import Reach
+from cluster.worlds.ssh.world import SshOptions, SshWorld
+from cluster.worlds.world import Limits, LinkFault
+
+nodes = ("n1", "n2", "n3")
+config = NodeConfig(name="", peers=nodes, inspection=True, crash_points=True)
+options = SshOptions(reach=msgspec.json.decode(sys.argv[2], type=Reach), power_disk=True)
+world = SshWorld(nodes, directory=Path(sys.argv[1]), config=config, options=options)
+
+async def main():
+    try:
+        await world.up()
+        await world.cut([("n1", "n2")])
+        await world.degrade([("n1", "n3")], LinkFault(delay_ns=5_000_000, bandwidth_bps=1_000_000))
+        await world.cut_clients(["n1"])
+        await world.limit("n1", Limits(cpu_percent=50, memory_bytes=400_000_000))
+        await world.pause("n3")
+        print("broken", flush=True)
+        await world.sleep(600_000_000_000)
+    finally:
+        await world.down()
+
+world.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_harness_that_ends_in_the_middle_leaves_no_fault(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C or ``kill -9`` while every fault holds: soon the hosts hold nothing of ours, and no process is stopped for ever."""
+    lab = ssh_lab.lab()
+    reach = msgspec.json.encode(lab.reach()).decode()
+    harness = subprocess.Popen(
+        [sys.executable, "-c", HARNESS, str(tmp_path / "run"), reach],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    )
+    assert harness.stdout is not None
+    assert harness.stdout.readline() == b"broken\n"
+    assert len(held(lab, 0)) > 5
+    harness.send_signal(number)
+    harness.wait()
+    harness.stdout.close()
+
     wait_until_nothing_is_held(lab, (0, 1, 2))
 
 
