@@ -230,10 +230,19 @@ def _isolation(question: Question, kind: str) -> Verdict:
             raise UserMistake(
                 f"{question.path} holds transactions of the model {transactions.kind}, not of {kind}"
             )
-        verdict = judge_transactions(transactions, models, edges_max=edges_max)
+        verdict = judge_transactions(
+            transactions,
+            models,
+            edges_max=edges_max,
+            tolerated=() if kind == "list-append" else question.tolerated,
+        )
     if any_order(transactions, forbidden):
         verdict = question.idle(verdict)
     facts = verdict.facts
+    question.notes += [
+        f"{name} ({count:,} told): convicts nobody, as Elle has it; with -a {name} it does"
+        for name, count in facts.get("tolerated", {}).items()
+    ]
     seen = {*facts.get("anomalies", {}), *facts.get("anomalies_implied", ())}
     if seen.isdisjoint(wanted):
         return verdict

@@ -111,6 +111,11 @@ class Question:
             )
         return rows
 
+    @property
+    def tolerated(self) -> tuple[str, ...]:
+        """Anomalies of transactions over registers that convict nobody in this format unless they are asked for."""
+        return tuple(one for one in self.format.tolerated if one not in self.anomalies)
+
     def idle(self, verdict: Verdict) -> Verdict:
         """`verdict`, which passes where something ended ok and nothing was at stake (see `idle`); the notes say so."""
         if not (self.columns.type == OK).any():

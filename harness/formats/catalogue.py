@@ -53,8 +53,9 @@ HEAD_BYTES: Final = 1 << 16
 class Format(msgspec.Struct, frozen=True, kw_only=True):
     """One format. `begins` matches the beginning of its files, where they are text; `keyed` says that values are always
     [key, value], `timed` that the order of its operations is the order in which they happened, `refusals` that a compare-and-set
-    that failed without an error saw another value, `silent_nil` that a register's read of nil says nothing, as in Knossos, and `unit`
-    what is counted to say where something stands.
+    that failed without an error saw another value, `silent_nil` that a register's read of nil says nothing, as in Knossos, `tolerated` which
+    anomalies of transactions over registers convict nobody unless they are asked for, as in Elle, and `unit` what is counted to say
+    where something stands.
     """
 
     read: Callable[[Source], Iterator[Operation]]
@@ -63,10 +64,14 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     timed: bool = True
     refusals: bool = False
     silent_nil: bool = False
+    tolerated: tuple[str, ...] = ()
     unit: str = "line"
     read_events: Callable[[Source], Events] | None = None
     """The same events without operations on the way, where there is a faster one."""
 
+
+_ELLE_TOLERATES: Final = ("phantom",)
+"""Elle passes over reads of values that nobody in the file wrote."""
 
 _BLANK: Final = r"\s*(?:;[^\n]*\n\s*)*"
 _RECORD: Final = r"(?:#[\w.]+\s*)?"
@@ -85,7 +90,10 @@ FORMATS: Final[dict[str, Format]] = {
         read=jsonl.read, begins=re.compile(r'\s*\{\s*"'), read_events=jsonl.read_events
     ),
     "elle-json": Format(
-        read=elle_json.read, begins=re.compile(r'\s*\[\s*(?:\{\s*"|\])'), silent_nil=True
+        read=elle_json.read,
+        begins=re.compile(r'\s*\[\s*(?:\{\s*"|\])'),
+        silent_nil=True,
+        tolerated=_ELLE_TOLERATES,
     ),
     "porcupine-kv": Format(
         read=porcupine_kv.read,
@@ -95,6 +103,7 @@ FORMATS: Final[dict[str, Format]] = {
     "edn": Format(
         read=jepsen_edn.read,
         silent_nil=True,
+        tolerated=_ELLE_TOLERATES,
         read_events=edn_scanned.read_events,
         begins=re.compile(
             f"{_BLANK}(?:[\\[(]{_BLANK})?(?:{_MAP}|{_VECTOR})|{_BLANK}(?:\\[\\s*\\]|\\(\\s*\\))\\s*\\Z"

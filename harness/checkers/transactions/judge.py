@@ -10,7 +10,7 @@ cannot be told apart, or one whose versions may have had so many orders that non
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -157,11 +157,13 @@ def judge(
     models: Sequence[str] = (DEFAULT_MODEL,),
     key_order: KeyOrder = "unknown",
     edges_max: int = EDGES_MAX,
+    tolerated: Collection[str] = (),
 ) -> Verdict:
     """Judge whether all `models` can hold.
 
     `key_order` says what the store claims for every single register (see `rw_register`), `edges_max` how long to look for
-    an order of versions where the history leaves it open (see `version_search`). Raises `UserMistake` for unknown models.
+    an order of versions where the history leaves it open (see `version_search`). Anomalies that are `tolerated` are counted in the
+    fact of that name and rule out nothing. Raises `UserMistake` for unknown models.
     """
     forbidden = forbidden_by(models)
     writes = Writes(transactions)
@@ -171,7 +173,10 @@ def judge(
         return Verdict(valid="unknown", evidence=[finding(_NAME, "ambiguous-writes", what)])
     endings = _endings(forbidden)
     outcome = find_anomalies(transactions, writes, endings, key_order)
-    anomalies, facts = list(outcome.anomalies), outcome.facts
+    anomalies = [one for one in outcome.anomalies if one.name not in tolerated]
+    facts = outcome.facts
+    if passed_over := Counter(one.name for one in outcome.anomalies if one.name in tolerated):
+        facts["tolerated"] = dict(passed_over)
     doubts = _doubts(facts, forbidden)
     convicted = any(_is_forbidden(anomaly, forbidden) for anomaly in anomalies)
     if not convicted and _is_open(transactions, anomalies, forbidden, key_order):
