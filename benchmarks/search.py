@@ -1,6 +1,6 @@
 """What a search gains by a second process, and what it costs to hand runs out.
 
-The same seeds of the usual scenario of the registry (6 s of load, as `reprise search registry --as-said --no-steer --keep-going`) with one process
+The same seeds of the usual scenario of the registry (6 s of load, as `reprise search registry --keep-going`) with one process
 and with two. The ratio of wall times says what was gained on this machine at this moment, and is at most what a machine with two idle
 cores gives; on one that is busy it says little. What does not depend on that is CPU time: that of the runs, and that
 of the process which hands them out, which no second core takes away. It is measured between two numbers of seeds, so that starts of

@@ -11,7 +11,7 @@ Rare cells that were not tried often come first. Which of the three it is hangs 
 with a floor under each. Fresh runs open most in the beginning; when they have seen what is easily seen, the others do.
 
 What was tried and left: repeating a run up to the event of its rare cell and drawing anew from there. Such a run pays for the whole past
-and has only the rest of its time for something new; it opened no more cells than a fresh one (docs/search.md).
+and has only the rest of its time for something new. What steering is worth stands in docs/search.md.
 
 A run is looked at in the order of attempts and `LAG` attempts after it was decided, so that what is tried depends on the search's
 seed and not on how many processes carry it out.

@@ -32,16 +32,15 @@ USUAL_SEEDS = 1000
     help="Processes; as many as there are cores.",
 )
 @click.option(
-    "--steer/--no-steer",
+    "--steer",
     "steered",
-    default=True,
-    help="Follow runs that reached what few have reached; or take seed after seed.",
+    is_flag=True,
+    help="Try again and vary what led to what few runs have reached; usually every run is fresh.",
 )
 @click.option(
-    "--wide/--as-said",
-    "wide",
-    default=True,
-    help="Draw number of nodes, timeouts, load and faults where you say nothing; or take the usual ones.",
+    "--wide",
+    is_flag=True,
+    help="Draw number of nodes, timeouts, load and storms of faults too, where you say nothing.",
 )
 @click.option(
     "--self-check",
