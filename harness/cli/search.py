@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -51,6 +52,12 @@ USUAL_SEEDS = 1000
     metavar="PERCENT",
     help="So many of the runs are made twice, and must be the same.",
 )
+@click.option(
+    "--like",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Look for the failure of this run: what happened in it happens in the same order under every seed.",
+)
 @scenario_options
 @output_options
 def command(
@@ -62,6 +69,7 @@ def command(
     steered: bool,
     wide: bool,
     self_check_percent: float,
+    like: Path | None,
     **values: Any,
 ) -> int:
     """Try seeds of WORKLOAD in simulation until one fails or the budget is used up.
@@ -78,6 +86,8 @@ def command(
     if seeds is not None and budget_s is not None:
         raise UserMistake("--seeds and --budget were given; one of them ends the search")
     request = request_from({"worlds": (), **values})
+    if like is not None:
+        return _search_like(like, request, seeds=seeds, budget_s=budget_s)
     if request.worlds not in ((), ("sim",)):
         raise UserMistake("a search runs in simulation; to run one scenario elsewhere, use run")
     [scenario] = scenarios_from(request, workload=None, worlds=("sim",))
@@ -106,6 +116,40 @@ def command(
     if request.json:
         tell_json(summary)
     return exit_for(summary["valid"], interrupted=summary["interrupted"])
+
+
+def _search_like(run: Path, request: Request, *, seeds: int | None, budget_s: float | None) -> int:
+    """Look for the failure of `run`, whichever world it is from; 0 when it was found, else 2."""
+    from harness.campaign.carry_out import look_for_like, written_down
+    from harness.cli.exits import Exit
+    from harness.cli.options import known
+    from harness.cli.progress import progress
+    from harness.cli.telling import finish, tell_carried, tell_json
+    from harness.store import Store, open_run
+
+    if request.workload is not None or request.changes:
+        raise UserMistake(
+            "--like takes everything from its run; no workload, scenario or option of one beside it"
+        )
+    failure = written_down(open_run(run), known(), "sim")
+    start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    if seeds is None and budget_s is None:
+        seeds = USUAL_SEEDS
+    with progress("searching for the like", seeds or 0, quiet=request.quiet) as bar:
+        summary = look_for_like(
+            failure,
+            Store(request.store),
+            start_time,
+            seeds=seeds,
+            budget_s=budget_s,
+            progress=lambda tried: bar.at(tried, ""),
+        )
+    finish(summary, quiet=True)
+    if not (request.json and request.quiet):
+        tell_carried(summary)
+    if request.json:
+        tell_json(summary)
+    return Exit.VALID if summary["again"] else Exit.UNKNOWN
 
 
 def _said(request: Request) -> frozenset[str]:
