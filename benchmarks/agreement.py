@@ -26,19 +26,33 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from call_histories import brute_force, drawn, joined
 
 from harness.checkers.linearizable.by_search import search_each_key
-from harness.checkers.linearizable.by_sweep import BREADTHS, sweep_key
+from harness.checkers.linearizable.by_sweep import (
+    BREADTHS,
+    CONVICTING,
+    WIDE_BREADTHS,
+    Manner,
+    sweep_key,
+)
 from harness.checkers.linearizable.certificate import order_of
 from harness.checkers.linearizable.judge import judge
-from harness.checkers.linearizable.search import Budget
+from harness.checkers.linearizable.search import Budget, search
+from harness.checkers.linearizable.segments import from_every_state
 from harness.checkers.linearizable.sequential import MODELS
 from harness.checkers.linearizable.verify import problem_with
+from harness.checkers.linearizable.windows import window_of
 
 OPERATIONS_MAX = 8
 SWEPT = ("register", "cas-register", "mutex")
 """Models that a sweep can judge."""
 
-NARROW = ((1, 4),)
+NARROW = (Manner(1, 4),)
 """So few places that a sweep has to leave some out, and to go back."""
+
+NOT_COUNTING = (Manner(2, 2, counts=False), Manner(2, 2))
+"""So few places that a sweep forgets which crashed steps were used."""
+
+SWEPT_EVERY, WIDE_EVERY, WINDOW_EVERY = 10, 100, 50
+"""Of so many histories one is swept, swept with many places too, and has its window looked at if it has one."""
 
 BATCH = 500
 BUDGET = Budget()
@@ -61,7 +75,14 @@ def batch(rng: random.Random, model: str, *, unique: bool, size: int) -> dict[st
             )
         valid.append(truth)
     swept = sum(
-        sweep(rows, model, truth=truth) for rows, truth in zip(histories, valid, strict=True)
+        sweep(rows, model, wide=number % WIDE_EVERY == 0, truth=truth)
+        for number, (rows, truth) in enumerate(zip(histories, valid, strict=True))
+        if number % SWEPT_EVERY == 0
+    )
+    windows = sum(
+        shown(rows, model)
+        for number, (rows, truth) in enumerate(zip(histories, valid, strict=True))
+        if number % WINDOW_EVERY == 0 and not truth
     )
     good = np.flatnonzero(np.array(valid)[calls.key])
     fine = calls.select(good)
@@ -73,16 +94,29 @@ def batch(rng: random.Random, model: str, *, unique: bool, size: int) -> dict[st
         "judged": len(valid),
         "by_monitor": judged.keys_by_monitor,
         "by_sweep": swept,
+        "windows": windows,
     }
 
 
-def sweep(rows: list[Any], model: str, *, truth: bool) -> bool:
+def shown(rows: list[Any], model: str) -> bool:
+    """Ask brute force about the window of a history that is not linearizable; returns whether there was one."""
+    calls = joined([rows])
+    window = window_of(calls, model)
+    kept = calls.select(np.array(window.rows, dtype=np.int64))
+    alternatives = from_every_state(kept, model) if window.whatever_before else [kept]
+    if any(search(one, MODELS[model], BUDGET).valid is not False for one in alternatives):
+        raise SystemExit(f"{model}: the window {window} proves nothing: {rows}")
+    return bool(window.rows)
+
+
+def sweep(rows: list[Any], model: str, *, wide: bool, truth: bool) -> bool:
     """Sweep over one history and check its order, where the model can be swept; returns whether there was a verdict."""
     if model not in SWEPT:
         return False
     calls = joined([rows])
     settled = False
-    for breadths in (BREADTHS, NARROW):
+    manners = (BREADTHS, NARROW, NOT_COUNTING)
+    for breadths in (*manners, WIDE_BREADTHS) if wide else manners:
         swept = sweep_key(calls, model, BUDGET, breadths)
         if swept.valid not in (truth, "unknown"):
             raise SystemExit(f"{model}: sweep {swept.valid}, brute force {truth}: {rows}")
@@ -90,6 +124,8 @@ def sweep(rows: list[Any], model: str, *, truth: bool) -> bool:
         if problem:
             raise SystemExit(f"{model}: sweep: {problem}: {rows}")
         settled = settled or swept.valid != "unknown"
+    if truth and sweep_key(calls, model, BUDGET, CONVICTING, any_start=True).valid is False:
+        raise SystemExit(f"{model}: a sweep from every state convicts: {rows}")
     return settled
 
 
@@ -99,7 +135,7 @@ def measure(count: int, seed: int) -> list[dict[str, Any]]:
     for model in MODELS:
         rng = random.Random(seed)  # noqa: S311 - histories, no secrets
         began_s = time.perf_counter()
-        totals = {"judged": 0, "valid": 0, "by_monitor": 0, "by_sweep": 0}
+        totals = {"judged": 0, "valid": 0, "by_monitor": 0, "by_sweep": 0, "windows": 0}
         while totals["judged"] < count:
             unique = totals["judged"] * 2 < count
             for name, number in batch(rng, model, unique=unique, size=min(BATCH, count)).items():
@@ -123,7 +159,8 @@ def main() -> None:
     for line in lines:
         print(
             f"{line['model']:>15}: {line['judged']} histories, {line['valid']} linearizable, "
-            f"{line['by_monitor']} judged by a monitor, {line['by_sweep']} by a sweep, all as by brute force"
+            f"{line['by_monitor']} judged by a monitor, {line['by_sweep']} by a sweep, "
+            f"{line['windows']} windows, all as by brute force"
         )
 
 

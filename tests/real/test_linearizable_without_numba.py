@@ -14,7 +14,7 @@ import random, sys
 sys.modules["numba"] = None
 from call_histories import brute_force, drawn, joined
 from harness.checkers.linearizable.by_search import search_each_key
-from harness.checkers.linearizable.by_sweep import sweep_key
+from harness.checkers.linearizable.by_sweep import Manner, sweep_key
 from harness.checkers.linearizable.compiled import COMPILED
 from harness.checkers.linearizable.search import Budget
 random_ = random.Random(3)
@@ -22,7 +22,7 @@ histories = [drawn(random_, "cas-register", 6, False) for _ in range(20)]
 histories = [rows for rows in histories if rows]
 truth = [brute_force(rows, "cas-register") for rows in histories]
 found = search_each_key(joined(histories), "cas-register", Budget())
-swept = [sweep_key(joined([rows]), "cas-register", Budget(), ((64, 64),)).valid for rows in histories]
+swept = [sweep_key(joined([rows]), "cas-register", Budget(), (Manner(64, 64),)).valid for rows in histories]
 print(COMPILED, found.valid.tolist() == [int(one) for one in truth], swept == truth, len(set(truth)))
 """
 

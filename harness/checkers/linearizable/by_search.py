@@ -12,18 +12,25 @@ import msgspec
 import numpy as np
 
 from harness.checkers.linearizable.calls import Calls, Column, Kind
+from harness.checkers.linearizable.compiled import COMPILED
 from harness.checkers.linearizable.encoding import Encoded, encode
 from harness.checkers.linearizable.search import Budget, search
 from harness.checkers.linearizable.sequential import MODELS
 
-__all__ = ["COMPILED_MODELS", "KeyFound", "search_each_key"]
+__all__ = ["COMPILED_MODELS", "LISTING", "KeyFound", "affordable", "search_each_key"]
 
 COMPILED_MODELS = ("register", "cas-register", "kv", "mutex")
 
+LISTING = (Kind.APPEND, Kind.READ_LIST)
+"""Kinds without which a key-value store is one of registers."""
+
 _GLANCE_MIN = 3_000
-_GLANCE_PER_STEP, _GLANCE_PER_STEP_CRASHED = 3.0, 0.8
-"""Steps of the short search that every key gets first, at least, and for each definite operation: fewer where some crashed, for
-there a search that is not through at once is mostly lost."""
+_GLANCE_PER_STEP, _GLANCE_PER_STEP_CRASHED = 3, 1
+"""Steps of the short search that every key gets first, at least, and for each operation that it has put in order: fewer where some
+crashed, for there a search that is not through at once is mostly lost."""
+
+_PLAIN_PRICE = 10
+"""Steps of a compiled search that take as long as one of plain Python."""
 
 _WIDE_MIN = 200_000
 """A wide sweep gets what the budget still has, if that are so many steps; the search has what is left."""
@@ -52,8 +59,17 @@ def search_each_key(calls: Calls, model: str, budget: Budget) -> KeyFound:
     alone = msgspec.structs.replace(calls, key=dense_key.astype(np.int64))
     if model == "refusing-register":
         return _refusing(alone, keys, budget)
+    if model == "kv" and not np.isin(calls.kind, LISTING).any():
+        model = "register"
     by = _compiled if model in COMPILED_MODELS else _plain
     return by(alone, keys, model, budget)
+
+
+def affordable(budget: Budget, model: str) -> Budget:
+    """Return what a budget, whose steps are those of compiled searches, is worth where nothing is compiled."""
+    if COMPILED and model in COMPILED_MODELS:
+        return budget
+    return msgspec.structs.replace(budget, steps_max=-(-budget.steps_max // _PLAIN_PRICE))
 
 
 def _refusing(calls: Calls, keys: Column, budget: Budget) -> KeyFound:
@@ -102,10 +118,10 @@ def _compiled(calls: Calls, keys: Column, model: str, budget: Budget) -> KeyFoun
     encoded = encode(calls, model)
     count = len(keys)
     per_step = _GLANCE_PER_STEP_CRASHED if len(encoded.steps.crash_of) else _GLANCE_PER_STEP
-    patience = max(_GLANCE_MIN, int(per_step * len(encoded.steps.called) / max(count, 1)))
-    glance = msgspec.structs.replace(budget, steps_max=min(patience, budget.steps_max))
+    glance = msgspec.structs.replace(budget, steps_max=min(_GLANCE_MIN, budget.steps_max))
     state = _State(encoded, count)
-    state.add(search_keys(encoded, glance, range(count)), np.arange(count))
+    glanced = search_keys(encoded, glance, range(count), gain=per_step, steps_most=budget.steps_max)
+    state.add(glanced, np.arange(count))
     for key in np.flatnonzero(state.valid < 0).tolist():
         if state.steps[key] < budget.steps_max and not encoded.lists:
             _sweep(calls, key, model, budget, state)
@@ -162,8 +178,9 @@ def _sweep(calls: Calls, key: int, model: str, budget: Budget, state: _State) ->
     left = msgspec.structs.replace(budget, steps_max=int(budget.steps_max - state.steps[key]))
     _accept(state, key, rows, sweep_key(alone, model, left))
     left = msgspec.structs.replace(budget, steps_max=int(budget.steps_max - state.steps[key]))
+    half = left.steps_max // 2
     if state.valid[key] < 0 and left.steps_max >= _WIDE_MIN and WIDE_BREADTHS:
-        _accept(state, key, rows, sweep_key(alone, model, left, WIDE_BREADTHS, left.steps_max))
+        _accept(state, key, rows, sweep_key(alone, model, left, WIDE_BREADTHS, half))
 
 
 def _accept(state: _State, key: int, rows: Column, swept: Any) -> None:

@@ -28,14 +28,18 @@ COMPILED = _numba is not None
 """Whether compiled code is used."""
 
 
+_OPTIONS = {"forceinline": True, "_nrt": False}
+"""A call hands over every column of every tuple, which cost a quarter of the time: functions are put where they are called."""
+
+
 def compiled(function: Function) -> Function:
     """Compile `function` at its first call, if that is possible."""
     if _numba is None:
         return function
     try:
-        found: Function = _numba.njit(cache=True, _nrt=False)(function)
+        found: Function = _numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # numba found no place for a cache
-        found = _numba.njit(_nrt=False)(function)
+        found = _numba.njit(**_OPTIONS)(function)
     return found
 
 

@@ -18,10 +18,12 @@ from harness.checkers.linearizable.compiled import column
 from harness.checkers.linearizable.encoding import NOTHING, Encoded, Steps, marks
 from harness.checkers.linearizable.kernel import (
     FREE,
+    GAIN,
     NOW_PLACES,
     OUT_OF_ROOM,
     OUT_OF_STEPS,
     PREFERENCE,
+    TRIED_MOST,
     Answers,
     Table,
     Work,
@@ -60,9 +62,18 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def search_keys(
-    encoded: Encoded, budget: Budget, which: Sequence[int], series: int = 0
+    encoded: Encoded,
+    budget: Budget,
+    which: Sequence[int],
+    series: int = 0,
+    *,
+    gain: int = 0,
+    steps_most: int = INFINITY,
 ) -> Searched:
-    """Search the keys `which`, each with the whole budget; another `series` uses other marks."""
+    """Search the keys `which`, each with the whole budget; another `series` uses other marks.
+
+    With `gain` a turn has so many steps more for each step of its longest order, `steps_most` in all.
+    """
     steps, keys = encoded.steps, encoded.keys
     count = len(encoded.rows)
     if series:
@@ -79,6 +90,7 @@ def search_keys(
         order=_filled(count, NOTHING),
     )
     sink = encoded.states - 1 if encoded.lists else NOTHING
+    work.now[GAIN], work.now[TRIED_MOST] = gain, steps_most
     left = np.array(which, dtype=np.int64)
     spent = np.zeros(keys, dtype=np.int64)
     for preference, patience in _turns(steps, keys, budget.steps_max):

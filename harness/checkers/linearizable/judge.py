@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from harness.checkers.checker import Valid
-from harness.checkers.linearizable.by_search import search_each_key
+from harness.checkers.linearizable.by_search import affordable, search_each_key
 from harness.checkers.linearizable.calls import Calls, Column
 from harness.checkers.linearizable.certificate import monitor_for
 from harness.checkers.linearizable.search import Budget
@@ -64,7 +64,7 @@ def judge(calls: Calls, model: str, budget: Budget = DEFAULT_BUDGET) -> Judgemen
         rest = np.flatnonzero(~found.applies[calls.key])
     steps = explained = of = 0
     if len(rest):
-        searched = search_each_key(calls.select(rest), model, budget)
+        searched = search_each_key(calls.select(rest), model, affordable(budget, model))
         each[searched.keys] = searched.valid
         steps = int(searched.steps.sum())
         wrong = searched.keys[searched.valid == 0]

@@ -27,12 +27,14 @@ from harness.checkers.linearizable.encoding import NOTHING, Steps
 
 __all__ = [
     "FREE",
+    "GAIN",
     "ILLEGAL",
     "LEGAL",
     "NOW_PLACES",
     "OUT_OF_ROOM",
     "OUT_OF_STEPS",
     "PREFERENCE",
+    "TRIED_MOST",
     "Answers",
     "Table",
     "Work",
@@ -45,12 +47,15 @@ LEGAL, ILLEGAL, OUT_OF_STEPS, OUT_OF_ROOM = 1, 0, 2, 3
 FREE = -9
 """State of a slot of the table that holds nothing."""
 
-_HASH, _OTHER_HASH, _LENGTH, _OUTSTANDING, _STAMP, _REMEMBERED, PREFERENCE = range(7)
+_HASH, _OTHER_HASH, _LENGTH, _OUTSTANDING, _STAMP, _REMEMBERED, PREFERENCE, GAIN, TRIED_MOST = (
+    range(9)
+)
 """Places in `Work.now`: hashes of what is taken, how many steps that is, definite ones left that need a state, a serial
-number of the last look around, configurations remembered, and the preference of this turn."""
+number of the last look around, configurations remembered, the preference of this turn, how many more tries it has for each step of
+the longest order, and how many it has at most."""
 
 
-NOW_PLACES = 7
+NOW_PLACES = 9
 
 
 class Work(NamedTuple):
@@ -360,7 +365,7 @@ def _search(
             if depth < 0:
                 return ILLEGAL
             continue
-        if tried == steps_max:
+        if tried >= min(steps_max + now[GAIN] * answers.length[key], now[TRIED_MOST]):
             return OUT_OF_STEPS
         tried += 1
         length = now[_LENGTH]

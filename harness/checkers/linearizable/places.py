@@ -1,8 +1,8 @@
 """The places of a sweep (`sweep`): rows of numbers, and which of two is at least as good as the other.
 
 A row holds a state, the open steps taken as bits of two words (each open step has a slot), the position of the last write
-that was put in order, the last node of its trail, how many needs it has met, and the crashed steps it has used, `FIELDS` classes to
-a word. Trails share their beginnings: a tree of nodes (parent, step). Code here is compiled: see the rules in `compiled`.
+that was put in order, the last node of its trail, how many needs it has met, and, where they are counted, the crashed steps it has
+used, `FIELDS` classes to a word. Trails share their beginnings: a tree of nodes (parent, step). Code here is compiled: see the rules in `compiled`.
 """
 
 # ruff: noqa: PLR0917 - compiled functions know no keyword-only arguments
@@ -17,7 +17,9 @@ from harness.checkers.linearizable.encoding import NOTHING, Steps
 __all__ = [
     "BUSY",
     "COMPARED",
+    "DEAD_AT",
     "FIELDS",
+    "FORGETS",
     "GONE",
     "HIGH",
     "LOW",
@@ -40,6 +42,7 @@ __all__ = [
     "Room",
     "close_first",
     "copied",
+    "forgotten",
     "inserted",
     "met",
     "noted",
@@ -53,11 +56,24 @@ __all__ = [
 STATE, LOW, HIGH, WROTE, TRAIL, SCORE, USED = range(7)
 """Columns of a row; words from `USED` on count crashed steps."""
 
-OPEN_COUNT, TRAIL_LENGTH, SERIAL, BUSY, WIDTH, TRIES, COMPARED, TRIES_MAX, SLOTS_LEFT = range(9)
+(
+    OPEN_COUNT,
+    TRAIL_LENGTH,
+    SERIAL,
+    BUSY,
+    WIDTH,
+    TRIES,
+    COMPARED,
+    TRIES_MAX,
+    SLOTS_LEFT,
+    DEAD_AT,
+    FORGETS,
+) = range(11)
 """Numbers in `Room.now`: open steps, nodes of the trail, serial numbers of the return and of the place that is looked at,
-columns of a row, steps tried, places compared, how much of both there may be, and slots that are free."""
+columns of a row, steps tried, places compared, how much of both there may be, slots that are free, returns that were passed before a
+dead end, and whether crashed steps were forgotten."""
 
-NOW_PLACES = 9
+NOW_PLACES = 11
 
 GONE = -9
 """State of a row whose place was dropped."""
@@ -117,6 +133,9 @@ class Room(NamedTuple):
     """State -> the last look at a place in which a write, and (odd) a conditional step, led to it."""
     needed: Any
     crashed_lead: Any
+    wanted: Any
+    """States that something at hand needs, and the crashed classes that lead there."""
+    wanted_kinds: Any
     pointer: Any
     """State -> how far the calls of the steps that lead to it are behind."""
     slot: Any
@@ -165,15 +184,18 @@ def met(room: Room, near: Open, rows: Any, base: int) -> None:
 
 
 @compiled
-def used(rows: Any, base: int, kind: int) -> int:
-    """Return how many crashed steps of a class a place has used."""
+def used(room: Room, rows: Any, base: int, kind: int) -> int:
+    """Return how many crashed steps of a class a place has used: none where rows do not count them."""
+    if room.now[WIDTH] == USED:
+        return 0
     return int(rows[base + USED + kind // FIELDS] >> (_FIELD_BITS * (kind % FIELDS))) & USED_MOST
 
 
 @compiled
-def use_one(rows: Any, base: int, kind: int) -> None:
+def use_one(room: Room, rows: Any, base: int, kind: int) -> None:
     """Use one more crashed step of a class."""
-    rows[base + USED + kind // FIELDS] += 1 << (_FIELD_BITS * (kind % FIELDS))
+    if room.now[WIDTH] > USED:
+        rows[base + USED + kind // FIELDS] += 1 << (_FIELD_BITS * (kind % FIELDS))
 
 
 @compiled
@@ -231,6 +253,21 @@ def inserted(room: Room, near: Open, rows: Any, count: int, table: Any, stamp: A
     stamp[place] = now
     table[place] = count
     return True
+
+
+@compiled
+def forgotten(room: Room, near: Open, rows: Any, count: int) -> int:
+    """Count no crashed step as used: places can only do more then, and many are outdone. Returns how many are left."""
+    width = room.now[WIDTH]
+    room.now[SERIAL] += 1
+    there = 0
+    for place in range(count):
+        if rows[place * width + STATE] != GONE:
+            copied(rows, place * width, rows, there * width, width)
+            for word in range(USED, width):
+                rows[there * width + word] = 0
+            there += inserted(room, near, rows, there, room.found_table, room.found_stamp)
+    return there
 
 
 @compiled

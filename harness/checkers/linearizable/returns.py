@@ -51,6 +51,9 @@ class Timeline(NamedTuple):
     """A definite step at its call, ``~step`` at its return; definite steps + n for the call of crashed step n."""
     produced_begin: Any
     produced: Any
+    kinds_begin: Any
+    """State -> the first of the crashed classes that lead to it, in `kinds_leading`."""
+    kinds_leading: Any
 
 
 @compiled
@@ -91,9 +94,9 @@ def _look_around(line: Timeline, room: Room, near: Open, here: int) -> None:
 
 
 @compiled
-def _is_dead(steps: Steps, room: Room, near: Open, base: int) -> bool:
+def _is_dead(line: Timeline, room: Room, near: Open, base: int) -> bool:
     """Return whether an open step of the place at `base` of the pool can never have what it needs."""
-    rows, kinds = room.pool, len(steps.crash_need)
+    rows = room.pool
     state, low, high = rows[base + STATE], rows[base + LOW], rows[base + HIGH]
     for i in range(room.now[OPEN_COUNT]):
         need = near.need[i]
@@ -104,8 +107,9 @@ def _is_dead(steps: Steps, room: Room, near: Open, base: int) -> bool:
         if near.from_low[i] & ~low or near.from_high[i] & ~high:
             continue
         able = False
-        for kind in range(kinds):
-            if steps.crash_lead[kind] == need and used(rows, base, kind) < room.available[kind]:
+        for at in range(line.kinds_begin[need], line.kinds_begin[need + 1]):
+            kind = line.kinds_leading[at]
+            if used(room, rows, base, kind) < room.available[kind]:
                 able = True
                 break
         if not able:
@@ -173,27 +177,43 @@ def _try_definite(
 
 
 @compiled
-def _mark_leads(steps: Steps, room: Room, near: Open, base: int) -> None:
-    """Mark the states that steps at hand lead to, for `_try_crashed`, and those that something at hand needs."""
-    pool, busy, kinds = room.pool, room.now[BUSY], len(steps.crash_need)
+def _mark_leads(steps: Steps, line: Timeline, room: Room, near: Open, base: int) -> int:
+    """Mark the states that steps at hand lead to, for `_try_crashed`, and list the crashed classes that lead to what is needed.
+
+    Needed is what an open step sees, and what a crashed one sees that leads to something needed. Returns how many classes.
+    """
+    pool, busy = room.pool, room.now[BUSY]
     state = pool[base + STATE]
+    wanted = listed = 0
     for i in range(room.now[OPEN_COUNT]):
         if pool[base + LOW] & near.low[i] or pool[base + HIGH] & near.high[i]:
             continue
         lead, need = near.lead[i], near.need[i]
-        if need >= 0:
+        if need >= 0 and room.needed[need] != busy:
             room.needed[need] = busy
+            room.wanted[wanted] = need
+            wanted += 1
         if lead >= 0 and need < 0:
             room.tried[2 * lead] = busy
         elif lead >= 0 and need == state:
             room.tried[2 * lead + 1] = busy
-    for kind in range(kinds):
-        if used(pool, base, kind) < room.available[kind]:
-            need, lead = steps.crash_need[kind], steps.crash_lead[kind]
-            if need == state:
-                room.crashed_lead[lead] = busy
-            if need >= 0 and need != lead:
-                room.needed[need] = busy
+    place = 0
+    while place < wanted:
+        lead = room.wanted[place]
+        place += 1
+        for at in range(line.kinds_begin[lead], line.kinds_begin[lead + 1]):
+            kind = line.kinds_leading[at]
+            if lead != state and used(room, pool, base, kind) < room.available[kind]:
+                need = steps.crash_need[kind]
+                room.wanted_kinds[listed] = kind
+                listed += 1
+                if need == state:
+                    room.crashed_lead[lead] = busy
+                if need >= 0 and room.needed[need] != busy:
+                    room.needed[need] = busy
+                    room.wanted[wanted] = need
+                    wanted += 1
+    return listed
 
 
 @compiled
@@ -203,10 +223,8 @@ def _try_crashed(
     """Put a crashed step of a class behind place `origin`, as `_try_definite` does."""
     pool, busy = room.pool, room.now[BUSY]
     base, there = origin * width, at * width
-    number = used(pool, base, kind)
+    number = used(room, pool, base, kind)
     need, lead = steps.crash_need[kind], steps.crash_lead[kind]
-    if number >= room.available[kind] or lead == pool[base + STATE] or room.needed[lead] != busy:
-        return False
     if need >= 0 and need != pool[base + STATE]:
         return False
     if room.tried[2 * lead + 1] == busy:
@@ -214,7 +232,7 @@ def _try_crashed(
     if need < 0 and (room.tried[2 * lead] == busy or room.crashed_lead[lead] == busy):
         return False
     copied(pool, base, pool, there, width)
-    use_one(pool, there, kind)
+    use_one(room, pool, there, kind)
     pool[there + STATE] = lead
     pool[there + SCORE] -= 1
     if need < 0:
@@ -265,17 +283,19 @@ def pass_return(
         if pool[place * width + STATE] == GONE:
             continue
         room.now[BUSY] += 1
+        choices = room.now[OPEN_COUNT]
         if crashed:
-            _mark_leads(steps, room, near, place * width)
-        for choice in range(kinds if crashed else room.now[OPEN_COUNT]):
+            choices = _mark_leads(steps, line, room, near, place * width)
+        for choice in range(choices):
             if crashed:
-                fits = _try_crashed(steps, room, width, place, choice, at, here)
+                kind = room.wanted_kinds[choice]
+                fits = _try_crashed(steps, room, width, place, kind, at, here)
             else:
                 fits = _try_definite(room, near, width, place, choice, at, here)
             if fits:
                 room.now[TRIES] += 1
                 met(room, near, pool, at * width)
-                if not _is_dead(steps, room, near, at * width):
+                if not _is_dead(line, room, near, at * width):
                     both = _arrive(room, near, width, at, kept)
                     at, kept = both >> 32, both & 0xFFFFFFFF
     left_out = origin < at or (kinds > 0 and crashing < at)

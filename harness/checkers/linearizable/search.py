@@ -28,10 +28,11 @@ SEES_ONLY = frozenset({Kind.READ, Kind.READ_LIST, Kind.READ_MANY, Kind.CAS_REFUS
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """What a search may use before it says ``"unknown"``: steps tried, and configurations remembered."""
+    """What a search may use before it says ``"unknown"``: steps tried, configurations remembered, and memory of a sweep."""
 
-    steps_max: int = 5_000_000
+    steps_max: int = 20_000_000
     remembered_max: int = 4_000_000
+    sweep_bytes_max: int = 1 << 30
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

@@ -93,7 +93,22 @@ def segment(calls: Calls, model: str, cut: int) -> tuple[Column, Calls]:
     rows = np.flatnonzero((calls.returned >= cut) & np.where(crossing | ~definite, changes, True))
     inside = calls.select(rows)
     returned = np.where(crossing[rows], INFINITY, inside.returned)
-    return rows, msgspec.structs.replace(inside, returned=returned)
+    inside = msgspec.structs.replace(inside, returned=returned)
+    seen = _seen(inside, model)
+    return rows[seen], inside.select(seen)
+
+
+def _seen(calls: Calls, model: str) -> Column:
+    """Return the rows but for those that may have happened and lead to what nobody sees."""
+    moves = _moves(calls, model)
+    if (moves.refuse >= 0).any():
+        return np.arange(len(calls))
+    kept = calls.returned < INFINITY
+    count = -1
+    while count != kept.sum():
+        count = int(kept.sum())
+        kept |= (moves.lead >= 0) & np.isin(moves.lead, moves.need[kept & (moves.need >= 0)])
+    return np.flatnonzero(kept)
 
 
 def from_every_state(calls: Calls, model: str) -> list[Calls]:

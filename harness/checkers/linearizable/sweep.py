@@ -13,9 +13,11 @@ every way, and nothing more is decided than that (Lowe 2017, just-in-time linear
 * a place is dropped where another is at least as good: the same state and the same conditional steps taken, no
   write taken that the other has not, what it lacks free to pass, and no more crashed steps used.
 
-All that is exact: a sweep that looked at everything proves what it says, and nothing is hashed away. A *hasty* one keeps few places,
-those that met most needs, and uses crashed steps only where nothing else leads on. Where it comes to nothing it goes back some
-returns and passes that stretch with more places; when that fails too it has no opinion.
+All that is exact: a sweep that looked at everything proves what it says, and nothing is hashed away. Two kinds are not, each on
+one side. A *hasty* one keeps few places, those that met most needs, and uses crashed steps only where nothing else leads on. Where it
+comes to nothing it goes back some returns and passes that stretch with more places; when that fails too it has no opinion. A
+*forgetful* one that has too many places takes back what crashed steps they have used, or never counts them: all that its places can
+do then is at least what was possible, so that only its dead end proves something. A thorough sweep forgets before it leaves anything out.
 
 At most `OPEN_MAX` operations may be open at one time. Code here is compiled: see the rules in `compiled`.
 """
@@ -30,13 +32,17 @@ from harness.checkers.linearizable.compiled import compiled
 from harness.checkers.linearizable.encoding import NOTHING, Steps
 from harness.checkers.linearizable.places import (
     COMPARED,
+    DEAD_AT,
+    FORGETS,
     OPEN_COUNT,
     OPEN_MAX,
     SLOTS_LEFT,
+    STATE,
     TRAIL,
     TRAIL_LENGTH,
     TRIES,
     TRIES_MAX,
+    USED,
     USED_MOST,
     WIDTH,
     WROTE,
@@ -44,6 +50,7 @@ from harness.checkers.linearizable.places import (
     Room,
     close_first,
     copied,
+    forgotten,
     open_step,
     spent,
     widest,
@@ -162,32 +169,65 @@ def _pack(room: Room, places: int) -> None:
 
 
 @compiled
+def _start(room: Room, starts: Any) -> None:
+    """Fill the front with a place for each state that the key may begin in."""
+    width = room.now[WIDTH]
+    for place in range(len(starts)):
+        for column in range(width):
+            room.front[place * width + column] = 0
+        room.front[place * width + STATE] = starts[place]
+        room.front[place * width + WROTE] = NOTHING
+        room.front[place * width + TRAIL] = NOTHING
+
+
+@compiled
+def _pass(
+    steps: Steps,
+    line: Timeline,
+    room: Room,
+    near: Open,
+    places: int,
+    breadth: int,
+    hasty: int,
+    hard: int,
+) -> int:
+    """Pass a return, as `pass_return`; a sweep that is not hasty forgets, and tries again, where it would leave something out."""
+    both = pass_return(steps, line, room, near, places, breadth, int(hasty and not hard))
+    if both >> 32 and not hasty and room.now[WIDTH] > USED:
+        room.now[FORGETS] = 1
+        _pack(room, places)
+        places = forgotten(room, near, room.front, places)
+        both = pass_return(steps, line, room, near, places, breadth, 0)
+    return int(both)
+
+
+@compiled
 def sweep(
     steps: Steps,
     line: Timeline,
     room: Room,
     near: Open,
     memory: Memory,
+    starts: Any,
     most: int,
     most_ever: int,
     tries_max: int,
 ) -> int:
     """Sweep over one key with at most `most` places, hastily and in stretches with up to `most_ever` if that is more.
 
-    Returns what it ended with; the first place of the front is then the longest way.
+    `starts` are the states that the key may begin in. Returns what it ended with; the first place of the front is then the longest way.
     """
     now, width = room.now, room.now[WIDTH]
     hasty = most < most_ever
-    trail_most = len(room.parent) - (2 * most_ever + OPEN_MAX + len(steps.crash_need)) * (
-        OPEN_MAX + 2
-    )
+    trail_most = len(room.parent) - (
+        2 * most_ever + len(starts) + OPEN_MAX + len(steps.crash_need)
+    ) * (OPEN_MAX + 2)
     _begin(steps, line, room)
     now[TRAIL_LENGTH], now[TRIES], now[COMPARED] = 0, 0, 0
     now[TRIES_MAX] = tries_max
-    for column in range(width):
-        room.front[column] = 0
-    room.front[WROTE], room.front[TRAIL] = NOTHING, NOTHING
-    places, returns, event, left_out = 1, 0, 0, False
+    _start(room, starts)
+    places, returns, event, left_out = len(starts), 0, 0, False
+    now[FORGETS] = width == USED and len(steps.crash_need) > 0
     breadth, back, through = most, STRIDE, 0
     while event < len(line.events):
         if line.events[event] >= 0:
@@ -201,11 +241,13 @@ def sweep(
             _pack(room, places)
         if spent(room) >= tries_max or now[TRAIL_LENGTH] > trail_most:
             return NO_OPINION
-        both = pass_return(steps, line, room, near, places, breadth, int(hasty and breadth == most))
+        hard = breadth > most
+        both = _pass(steps, line, room, near, places, breadth, int(hasty), int(hard))
         kept = both & 0xFFFFFFFF
         left_out = left_out or both >> 32 > 0
         if kept == 0:
             if not left_out:
+                now[DEAD_AT] = returns
                 return DEAD_END
             breadth *= 2
             if breadth > most_ever or not hasty:
@@ -228,7 +270,7 @@ def sweep(
         event += 1
         if returns > through + STRIDE:
             breadth, back = most, STRIDE
-    return EXPLAINED
+    return NO_OPINION if now[FORGETS] else EXPLAINED
 
 
 @compiled

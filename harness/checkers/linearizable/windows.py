@@ -16,7 +16,7 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
-from harness.checkers.linearizable.by_search import search_each_key
+from harness.checkers.linearizable.by_search import LISTING, search_each_key
 from harness.checkers.linearizable.calls import INFINITY, NIL, Calls, Column, Kind
 from harness.checkers.linearizable.search import SEES_ONLY, Budget
 from harness.checkers.linearizable.segments import (
@@ -30,13 +30,19 @@ from harness.checkers.linearizable.segments import (
 
 __all__ = ["Window", "window_of"]
 
-_WORK_MAX = 1_000_000
+_SWEPT_MODELS = ("register", "cas-register", "mutex")
+"""Models whose segments a sweep can judge from all states at once."""
+
+_WORK_MAX = 5_000_000
 """Steps searched and rows looked at while rows go; then a window stays as it is."""
 
 _CUT_BUDGET = Budget(steps_max=500_000, remembered_max=500_000)
 _TEST_BUDGET = Budget(steps_max=50_000, remembered_max=50_000)
 """What one judgement may use while the end is cut off (a few of them), and while rows go; one that needs more counts as
 explained."""
+
+_SWEEP_BUDGET = Budget(steps_max=300_000, sweep_bytes_max=1 << 28)
+"""So for the judgement of a segment by sweeps."""
 
 _SEGMENT_FIRST = 2
 _SEGMENT_ROWS_MAX = 1000
@@ -58,11 +64,17 @@ def window_of(calls: Calls, model: str) -> Window:
 
     Their returns count as in the prefix of the history that ends where the last of them is needed.
     """
+    if model == "kv" and not np.isin(calls.kind, LISTING).any():
+        model = "register"
     bare = np.flatnonzero(calls.kind != Kind.CAS_REFUSED)
     if len(bare) < len(calls) and _inexplicable(calls.select(bare), model, _CUT_BUDGET)[0]:
         found = window_of(calls.select(bare), model)
         return Window(tuple(bare[list(found.rows)].tolist()), found.whatever_before)
     positions = np.unique(calls.returned[calls.returned < INFINITY])
+    if model in _SWEPT_MODELS:
+        window = _from_dead_end(calls, model, positions)
+        if window is not None:
+            return Window(tuple(window.tolist()), whatever_before=True)
     low, high = 0, len(positions) - 1
     while low < high:
         middle = (low + high) // 2
@@ -85,10 +97,40 @@ def window_of(calls: Calls, model: str) -> Window:
     return Window(tuple(kept.tolist()))
 
 
+def _dies(calls: Calls, model: str) -> tuple[bool, int]:
+    """Return whether a sweep from all states comes to a dead end, and what it cost."""
+    from harness.checkers.linearizable.by_sweep import CONVICTING, sweep_key  # noqa: PLC0415
+
+    if not len(calls):
+        return False, 0
+    found = sweep_key(calls, model, _SWEEP_BUDGET, CONVICTING, any_start=True)
+    return found.valid is False, found.steps
+
+
+def _from_dead_end(calls: Calls, model: str, positions: Column) -> Column | None:
+    """Return the shrunk rows of a segment that ends where a sweep over everything comes to a dead end, or soon behind."""
+    from harness.checkers.linearizable.by_sweep import CONVICTING, sweep_key  # noqa: PLC0415
+
+    budget = Budget()
+    found = sweep_key(calls, model, budget, CONVICTING, budget.steps_max)
+    if found.valid is not False:
+        return None
+    further = 0
+    while found.dead_at + further < len(positions):
+        last = found.dead_at + further
+        window = _by_segments(until(calls, int(positions[last])), model, positions[: last + 1])
+        if window is not None:
+            return window
+        further = 2 * further + 1
+    return None
+
+
 def _by_segments(calls: Calls, model: str, positions: Column) -> Column | None:
     """Return the shrunk rows of the shortest segment tried that no order explains from any state, if there is one."""
 
     def from_any(rows: Calls) -> tuple[bool, int]:
+        if model in _SWEPT_MODELS:
+            return _dies(rows, model)
         return _inexplicable(joined(from_every_state(rows, model)), model, _TEST_BUDGET)
 
     returns = _SEGMENT_FIRST

@@ -10,7 +10,7 @@ import pytest
 from call_histories import brute_force, drawn, history, joined
 
 from harness.checkers.linearizable.by_search import search_each_key
-from harness.checkers.linearizable.by_sweep import BREADTHS, sweep_key
+from harness.checkers.linearizable.by_sweep import BREADTHS, Manner, sweep_key
 from harness.checkers.linearizable.certificate import MONITORS, order_of
 from harness.checkers.linearizable.judge import judge
 from harness.checkers.linearizable.search import Budget, search
@@ -88,7 +88,7 @@ def test_windows_of_searches_are_inexplicable(model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("breadths", [BREADTHS, ((1, 4),)])
+@pytest.mark.parametrize("breadths", [BREADTHS, (Manner(1, 4),)])
 @pytest.mark.parametrize("model", ["register", "cas-register", "mutex"])
 def test_sweeps_say_what_brute_force_says(model, breadths):
     """A sweep, hasty or thorough, is right or has no opinion; its orders are proofs, and a thorough one always has an opinion."""
@@ -108,7 +108,7 @@ def test_a_sweep_passes_hard_stretches_with_more_places():
     """With four hundred operations and few places a sweep goes back, and still ends with a proof."""
     calls = joined([history(random.Random(5), "cas-register", 400, unique=False)])
 
-    swept = sweep_key(calls, "cas-register", BUDGET, ((1, 64),))
+    swept = sweep_key(calls, "cas-register", BUDGET, (Manner(1, 64),))
 
     assert swept.valid is True
     assert problem_with(calls, "cas-register", swept.order.tolist()) == ""
