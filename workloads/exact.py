@@ -4,7 +4,7 @@
 one run can be asked for again. Nothing is drawn and nothing asked again: a step whose client is still busy waits for it.
 
 A step may wait for its place in the order of things instead of a time (`when`): then it means the same in a world where
-everything takes longer.
+everything takes longer. Such a step is asked again when nobody was there to take it.
 
 A *last* step comes when every fault is healed, like the last reads of a workload; its time counts from the first of them.
 TOML has no word for nothing: within a value an empty table, `{}`, stands for it.
@@ -26,6 +26,7 @@ from harness.generator import (
     Context,
     Generator,
     any_of,
+    found_nobody,
     in_order,
 )
 from harness.operation import Operation
@@ -92,22 +93,39 @@ def _placed(step: ExactStep, when: InOrder) -> Generator:
     return in_order(counts, _One(step), delay_ns=round(when.delay_s * SECOND_NS))
 
 
+ASK_AGAIN_NS = SECOND_NS // 10
+ASKED_MAX = 30
+
+
 class _One(msgspec.Struct, frozen=True):
-    """One step, as soon as its client is free."""
+    """One step, as soon as its client is free; asked again when it found nobody there, up to `ASKED_MAX` times.
+
+    `asked` counts, `process` is who asked last while that is under way, None before and between.
+    """
 
     step: ExactStep
+    asked: int = 0
+    process: int | None = None
+    not_before_ns: int = 0
 
     def operation(self, context: Context) -> Answer:
         process = context.processes[self.step.client]
-        if not context.is_free(process):
+        if self.process is not None or not context.is_free(process):
             return PENDING
-        value = _meant(self.step.value)
-        return Operation(
-            time_ns=context.time_ns, process=process, f=self.step.f, value=value
-        ), NOTHING
+        operation = Operation(
+            time_ns=max(context.time_ns, self.not_before_ns),
+            process=process,
+            f=self.step.f,
+            value=_meant(self.step.value),
+        )
+        return operation, _One(self.step, self.asked + 1, process)
 
     def update(self, context: Context, event: Operation) -> Generator:
-        return self
+        if event.process != self.process or event.type == "invoke":
+            return self
+        if found_nobody(event) and self.asked < ASKED_MAX:
+            return _One(self.step, self.asked, not_before_ns=event.time_ns + ASK_AGAIN_NS)
+        return NOTHING
 
 
 class _Exact(msgspec.Struct, frozen=True):

@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 
 from harness.errors import UserMistake
-from harness.generator import PENDING, SECOND_NS, Answer, Context, Generator
+from harness.generator import PENDING, SECOND_NS, Answer, Context, Generator, found_nobody
 from harness.operation import Operation
 
 __all__ = ["Step", "fixed_load", "steps_from"]
 
-NOBODY_THERE = ("NotLeader:", "Unavailable:")
 ASK_AGAIN_NS = SECOND_NS // 10
 
 
@@ -71,7 +70,7 @@ class _Fixed(msgspec.Struct, frozen=True):
     def update(self, context: Context, event: Operation) -> Generator:
         if event.type == "invoke":
             return self
-        if event.type == "fail" and event.error.startswith(NOBODY_THERE):
+        if found_nobody(event):
             return _Fixed(self.steps, self.place, not_before_ns=event.time_ns + ASK_AGAIN_NS)
         place = self.place + 1
         delay_s = self.steps[place].delay_s if place < len(self.steps) else 0.0

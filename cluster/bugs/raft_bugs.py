@@ -13,10 +13,12 @@ from cluster.raft.messages import (
     Append,
     AppendReply,
     Entry,
+    HardState,
     Message,
     VoteReply,
     VoteRequest,
 )
+from cluster.raft.peer import LEADER_WORDS
 
 __all__ = ["BUGS"]
 
@@ -83,12 +85,41 @@ class VotesForAnyLog(Raft):
         return True
 
 
+class NothingKept(Raft):
+    """R-P8: nothing of term, vote and log is written before an answer, so a restarted node has forgotten all (paper figure 2, persistent state left out)."""
+
+    def _take_unwritten(self) -> tuple[tuple[Entry, ...], HardState | None]:
+        entries, _ = super()._take_unwritten()
+        if entries:
+            self.log.stable_to(entries[-1].index, entries[-1].term)
+        return (), None
+
+
+class _LeadsOn(Raft):
+    """Does not step down when it hears nobody, which is right (the paper knows no such rule), and so still speaks when it is heard again."""
+
+    def _quorum_contact_ns(self, now_ns: int) -> int:
+        return now_ns
+
+
+class EarlierTermsTaken(_LeadsOn):
+    """R-P9: what candidates and leaders of earlier terms ask is done as if they were of the present one (paper figure 2, reply false if term < currentTerm left out)."""
+
+    def step(self, message: Message, now_ns: int) -> None:
+        if message.term < self.term and isinstance(message, (VoteRequest, *LEADER_WORDS)):
+            self._handlers[message.__class__](message, now_ns)
+        else:
+            super().step(message, now_ns)
+
+
 class ReadBeforeFirstCommit(Raft):
     """R-D14: a new leader answers reads before its no-op is committed (redisraft PR #22)."""
 
     def _may_read(self) -> bool:
         return True
 
+
+_CUT_OFF = {"interval_s": 0.5, "election_timeout_ms": 150, "heartbeat_ms": 40}
 
 BUGS = (
     bug_of(
@@ -139,6 +170,20 @@ BUGS = (
         caught_by=("raft", "errors"),
         way=Way(workload="set", seeds=80),
         raft=LateVotesCount,
+    ),
+    bug_of(
+        NothingKept,
+        shows="restarts within a term, or after acknowledgements",
+        caught_by=("raft", "errors", "set", "durability"),
+        way=Way(workload="set", nemesis=("kill",), options={"interval_s": 0.3}, seeds=80),
+        raft=NothingKept,
+    ),
+    bug_of(
+        EarlierTermsTaken,
+        shows="a leader that was replaced and still speaks",
+        caught_by=("raft", "errors", "set"),
+        way=Way(workload="set", nemesis=("partition",), options=_CUT_OFF, seeds=300),
+        raft=EarlierTermsTaken,
     ),
     bug_of(
         ReadBeforeFirstCommit,

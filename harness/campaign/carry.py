@@ -20,15 +20,19 @@ import msgspec
 from cluster.trace import Appended, Event, RoleChanged
 from harness.campaign.plan import EXACT, TIMING_MS, Plan
 from harness.campaign.shrink_course import course_of, healing_of
-from harness.generator import SECOND_NS
+from harness.generator import SECOND_NS, found_nobody
 from harness.operation import NEMESIS, Operation
 from harness.scenario import FaultEntry, InOrder, OnEvent, Scenario
+from nemesis.crash_replay import STRIKE_WAIT_NS
 from workloads.exact import ExactStep
 
 __all__ = ["carried", "leader_in"]
 
 ARMING_S = 0.2
 """How long after a fault began its crash point is surely armed, and its link cut, in a world where that takes time."""
+
+PAUSE_MIN_S = 0.1
+"""Shorter pauses say nothing but the order: what was under way beside each other in a millisecond must be so in another world, too."""
 
 PATIENCE_S = 20.0
 """How much longer than all its pauses together a carried load may take."""
@@ -53,6 +57,7 @@ def carried(
     plan: Plan, history: Sequence[Operation], trace: Sequence[Event], world: str
 ) -> Scenario:
     """Return the run of `plan` that left `history` and `trace`, as a scenario for `world`."""
+    history = _without_refusals(history)
     course = course_of(plan, history)
     place = healing_of(history)
     stretch = TIMING_MS[world][0] / TIMING_MS[plan.scenario.world][0]
@@ -98,6 +103,18 @@ def leader_in(trace: Sequence[Event], history: Sequence[Operation]) -> str:
     return (before[-1:] or [node for _, node in leaders[:1]] or [""])[0]
 
 
+def _without_refusals(history: Sequence[Operation]) -> list[Operation]:
+    """The history without operations that found nobody to take them: elsewhere whoever is there takes them."""
+    asked: dict[int, int] = {}
+    refused = set()
+    for place, one in enumerate(history):
+        if one.type == "invoke":
+            asked[one.process] = place
+        elif found_nobody(one):
+            refused |= {place, asked[one.process]}
+    return [one for place, one in enumerate(history) if place not in refused]
+
+
 def _moments(history: Sequence[Operation], trace: Sequence[Event]) -> list[_Moment]:
     """The events of the load in order, invocations put off as the module says."""
     written = [
@@ -106,7 +123,7 @@ def _moments(history: Sequence[Operation], trace: Sequence[Event]) -> list[_Mome
         if isinstance(event, Appended) and any(data for _, _, data in event.entries)
     ]
     written.sort()
-    faults = [one.time_ns for one in history if one.process == NEMESIS]
+    faults = [(place, one.time_ns) for place, one in enumerate(history) if one.process == NEMESIS]
     completed = _completions(history)
     moments = []
     for place, one in enumerate(history):
@@ -116,7 +133,7 @@ def _moments(history: Sequence[Operation], trace: Sequence[Event]) -> list[_Mome
             first = bisect_left(written, one.time_ns)
             if first < len(written):
                 shown_ns = min(shown_ns, written[first])
-        passed = [at_ns for at_ns in faults if one.time_ns < at_ns < shown_ns]
+        passed = [at_ns for later, at_ns in faults if later > place and at_ns < shown_ns]
         moments.append(_Moment(max([one.time_ns, *passed]), bool(passed), one))
     return sorted(moments, key=lambda moment: (moment.at_ns, moment.put_off))
 
@@ -144,7 +161,7 @@ def _placed(
     invoked = completed = 0
     begun = done = faults_before
     before_ns = moments[0].at_ns if moments else 0
-    story = False
+    story = just_begun = False
     placed = []
     for moment in moments:
         one = moment.operation
@@ -153,7 +170,9 @@ def _placed(
         if begins:
             gap_s = (moment.at_ns - before_ns) / SECOND_NS
             delay_s = gap_s if story and open_fault else gap_s * stretch
-            if open_fault:
+            if gap_s < PAUSE_MIN_S:
+                delay_s = 0.0
+            if just_begun:
                 delay_s = max(delay_s, ARMING_S)
             when = InOrder(
                 invoked=invoked,
@@ -170,6 +189,7 @@ def _placed(
             begun += begins
             done += not begins
             story = one.f in _STORIES
+        just_begun = one.process == NEMESIS and begins
         before_ns = moment.at_ns
     return placed
 
@@ -190,10 +210,13 @@ def _made_leader(node: str) -> FaultEntry:
 
 
 def _stretched(fault: FaultEntry, stretch: float) -> FaultEntry:
-    """A fault that lasts as long as elections do lasts as long as they do there."""
-    if "duration_ns" not in fault.value:
-        return fault
-    lasting = {"duration_ns": round(fault.value["duration_ns"] * stretch)}
+    """A fault that lasts as long as elections do lasts as long as they do there; a story waits longer for its point."""
+    lasting = {}
+    if "duration_ns" in fault.value:
+        lasting["duration_ns"] = round(fault.value["duration_ns"] * stretch)
+    if fault.f in _STORIES:
+        wait_ns = fault.value.get("wait_ns", STRIKE_WAIT_NS)
+        lasting["wait_ns"] = max(wait_ns, round(wait_ns * stretch))
     return msgspec.structs.replace(fault, value={**fault.value, **lasting})
 
 

@@ -82,6 +82,7 @@ def shrink(
     finished = simulate(scenario_of(course))
     hasty = ended == "interrupted"
     replays, identical = _replays(finished, lambda: hasty or over(1.0))
+    beside = closest_sibling(course, finished, lambda: hasty or over(1.0))
     shrunk = Shrunk(
         run=str(run.path),
         cause=cause,
@@ -92,9 +93,9 @@ def shrink(
         wall_s=round(time.monotonic() - began_s, 1),
         replays=replays,
         identical=identical,
-        sibling=closest_sibling(course, finished, lambda: hasty or over(1.0)),
+        sibling=beside[0] if beside else None,
     )
-    folder.write(finished, shrunk)
+    folder.write(finished, shrunk, beside[1] if beside else None)
     return {**summary_of(shrunk, folder), "interrupted": ended == "interrupted"}
 
 

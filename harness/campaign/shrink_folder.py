@@ -2,6 +2,7 @@
 
 RUN/shrunk/
     scenario.toml ... report.html    the smallest run, replayed and reported like any other
+    passing/                         the closest run that passes, a run folder as well
     test_shrunk.py                   the same as a test: red until the failure is gone
     shrink.json                      what it was made from, and how; shrink.html is rendered from it
     answers.txt                      what has been tried: shrinking that was ended goes on from there
@@ -70,13 +71,14 @@ class ShrunkFolder:
         self.test = path / "test_shrunk.py"
         self.about = path / "shrink.json"
         self.page = path / "shrink.html"
+        self.passing = path / "passing"
 
-    def write(self, finished: Finished, shrunk: Shrunk) -> None:
+    def write(self, finished: Finished, shrunk: Shrunk, passing: Finished | None) -> None:
         """Put everything there but the pages; what an earlier shrinking left is replaced."""
-        self.run.history.unlink(missing_ok=True)
-        command = f"./reprise replay {shlex.quote(str(self.run.path))}"
-        results = {**finished.results, "command": command, "started": ""}
-        keep(msgspec.structs.replace(finished, results=results), self.run)
+        _keep_anew(finished, self.run)
+        if passing is not None:
+            self.passing.mkdir(exist_ok=True)
+            _keep_anew(passing, RunFolder(self.passing))
         faults, operations, nodes = shrunk.after
         text = dump_scenario(finished.scenario)
         self.test.write_text(
@@ -108,6 +110,14 @@ def _literal(text: str) -> str:
     return repr(text) if "'''" in text or text.endswith("'") else f"r'''\n{text}'''"
 
 
+def _keep_anew(finished: Finished, folder: RunFolder) -> None:
+    """Keep a run where an earlier one may lie."""
+    folder.history.unlink(missing_ok=True)
+    command = f"./reprise replay {shlex.quote(str(folder.path))}"
+    results = {**finished.results, "command": command, "started": ""}
+    keep(msgspec.structs.replace(finished, results=results), folder)
+
+
 def _write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_bytes(content)
@@ -130,6 +140,7 @@ def summary_of(shrunk: Shrunk, folder: ShrunkFolder) -> dict[str, Any]:
         "replays": shrunk.replays,
         "identical": shrunk.identical,
         "sibling": shrunk.sibling.left_out if shrunk.sibling else None,
+        "passing": str(folder.passing) if shrunk.sibling else None,
         "scenario": str(folder.run.scenario),
         "test": str(folder.test),
         "page": str(folder.page),

@@ -40,8 +40,10 @@ class Sibling(msgspec.Struct, frozen=True, kw_only=True):
     """How many siblings were looked at and passed."""
 
 
-def closest_sibling(course: Course, failing: Finished, over: Callable[[], bool]) -> Sibling | None:
-    """Return the closest passing sibling of `failing`, a run of `course`; None when every sibling fails as well.
+def closest_sibling(
+    course: Course, failing: Finished, over: Callable[[], bool]
+) -> tuple[Sibling, Finished] | None:
+    """Return the closest passing sibling of `failing`, a run of `course`, and its run; None when every sibling fails as well.
 
     `over()` ends the search early with what there is.
     """
@@ -60,7 +62,7 @@ def closest_sibling(course: Course, failing: Finished, over: Callable[[], bool])
         same = _same(failing.trace, finished.trace)
         if best is None or same > best[0]:
             best = same, left_out, finished
-    return None if best is None else _sibling(failing, *best, passed)
+    return None if best is None else (_sibling(failing, *best, passed), best[2])
 
 
 def _siblings(course: Course) -> Iterator[tuple[str, Course]]:

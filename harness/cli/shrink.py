@@ -56,6 +56,8 @@ def command(run: Path, budget_s: float, jobs: int, json: bool, quiet: bool) -> i
     shrunk = ShrunkFolder(folder)
     write_report(shrunk.run)
     write_shrink_page(shrunk)
+    if summary["passing"]:
+        write_report(open_run(Path(summary["passing"])))
     if not (json and quiet):
         click.echo(_told(summary))
     if json:

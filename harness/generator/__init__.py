@@ -37,7 +37,14 @@ from harness.generator.combine import (
 from harness.generator.context import Context, RandomSource, new_context
 from harness.generator.guard import validate
 from harness.generator.pace import delay, log, sleep, stagger, time_limit
-from harness.generator.schedule import TOLD, after, at, in_order, when_told
+from harness.generator.schedule import (
+    TOLD,
+    after,
+    at,
+    found_nobody,
+    in_order,
+    when_told,
+)
 from harness.generator.threads import (
     clients,
     each_process,
@@ -70,6 +77,7 @@ __all__ = [
     "each_process",
     "each_thread",
     "flip_flop",
+    "found_nobody",
     "generator",
     "in_order",
     "limit",

@@ -14,10 +14,12 @@ from harness.generator.base import PENDING, Answer, Generator, Generatorish, gen
 from harness.generator.context import Context
 from harness.operation import NEMESIS, Kind, Operation
 
-__all__ = ["TOLD", "after", "at", "in_order", "when_told"]
+__all__ = ["TOLD", "after", "at", "found_nobody", "in_order", "when_told"]
 
 TOLD = "moment/"
 """What the `f` of an event begins with that only tells of a trigger; no operation is called so."""
+
+_NOBODY_THERE = ("NotLeader:", "Unavailable:")
 
 
 class _At(msgspec.Struct, frozen=True, gc=False):
@@ -91,6 +93,8 @@ class _InOrder(msgspec.Struct, frozen=True, gc=False):
         if event.process != NEMESIS:
             if event.type == "invoke":
                 invoked -= 1
+            elif found_nobody(event):
+                invoked += 1
             else:
                 completed -= 1
         elif context.is_free(NEMESIS):
@@ -100,6 +104,11 @@ class _InOrder(msgspec.Struct, frozen=True, gc=False):
         return _awaiting(
             (invoked, completed, begun, done), self.delay_ns, self.inner, event.time_ns
         )
+
+
+def found_nobody(event: Operation) -> bool:
+    """Whether an operation was refused, certainly without effect, for want of somebody to take it: that says nothing of the operation."""
+    return event.type == "fail" and event.error.startswith(_NOBODY_THERE)
 
 
 def _awaiting(missing: Counts, delay_ns: int, inner: Generator, now_ns: int) -> Generator:
@@ -126,7 +135,7 @@ def after(f: str, kind: Kind, nth: int, inner: Generatorish, *, delay_ns: int = 
 def in_order(counts: Counts, inner: Generatorish, *, delay_ns: int = 0) -> Generator:
     """`inner`, its first item `delay_ns` after the run came so far: that many operations of clients invoked and completed, faults begun and done.
 
-    Pending until then; the nemesis does one thing at a time (see `after`).
+    Pending until then; the nemesis does one thing at a time (see `after`). What found nobody there was not invoked: whoever asks, asks again.
     """
     return _awaiting(counts, delay_ns, generator(inner), 0)
 

@@ -113,6 +113,8 @@ def test_it_leaves_what_a_person_needs(whole: Path) -> None:
     page, sibling = folder.page.read_text(), folder.read().sibling
 
     assert main(["replay", str(folder.run.path)]) == 0
+    assert main(["replay", str(folder.passing)]) == 0
+    assert open_run(folder.passing).read_results()["valid"] is not False
     assert sibling is not None
     assert f"Without {sibling.left_out} nothing is found to be wrong" in page
     assert "became leader of term" in page
