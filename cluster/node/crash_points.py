@@ -13,7 +13,6 @@ from typing import Protocol
 
 from cluster.node.requests import CrashOrder
 from cluster.storage.disk import Disk
-from cluster.storage.mounted_disk import MountedDisk
 from cluster.trace import Event, FalseClaim, HitPoint, Passed
 
 __all__ = ["CATALOGUE", "FAILURE_POINTS", "NodeProbe", "Strike", "UnknownCrashPoint", "check_order"]
@@ -93,7 +92,7 @@ class Strike(Protocol):
 class NodeProbe:
     """The probe of one replica: matches armed orders, and asks the disk whether claims are true.
 
-    A disk that keeps a ledger of its own hears of every point passed, so that both share one order.
+    A disk with a `mark` hears of every point passed: one that keeps a ledger, so that both share one order, or one that is watched.
 
     The replica keeps `index`, `opcode` and `role` up to date: they say what it has in hand.
     """
@@ -121,7 +120,7 @@ class NodeProbe:
         self._sink = sink
         self._watched = watched
         self._orders: list[tuple[CrashOrder, list[int]]] = []
-        self._mark = disk.mark if isinstance(disk, MountedDisk) else None
+        self._mark: Callable[[str, str], None] | None = getattr(disk, "mark", None)
 
     def arm(self, order: CrashOrder) -> None:
         """Add an order that `check_order` has passed."""

@@ -51,11 +51,15 @@ def simulate_plan(
     tape: Tape,
     *,
     observers: Sequence[Callable[[Event], None]] = (),
+    make_world: Callable[..., SimWorld] = SimWorld,
 ) -> Finished:
-    """Run a finished plan on the tape it was drawn from, and judge it; `observers` see every event as it happens."""
+    """Run a finished plan on the tape it was drawn from, and judge it; `observers` see every event as it happens.
+
+    `make_world` may make a world that looks closer; it is called as `SimWorld` is.
+    """
     seed_sqlite_randomness(tape.seed)
     invariants = RaftInvariants()
-    world = SimWorld(
+    world = make_world(
         plan.test.nodes,
         tape=tape,
         config=plan.node,

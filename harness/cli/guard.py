@@ -26,6 +26,7 @@ __all__ = ["COMMANDS", "guarded"]
 COMMANDS: Final[dict[str, str]] = {
     "run": "Run a workload, break the cluster meanwhile, and judge what survived.",
     "search": "Look for a failing seed among many, in simulation.",
+    "explore": "Try every disk that a crash may leave, or every schedule of two crashes.",
     "replay": "Run a recorded run again and say whether it is byte-identical.",
     "shrink": "Make a failing run as small as it can be: a scenario, a test and a page.",
     "check": "Judge a history made elsewhere.",

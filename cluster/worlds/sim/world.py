@@ -18,6 +18,7 @@ from cluster.node.config import NodeConfig
 from cluster.node.crash_points import check_order
 from cluster.node.dump import dump_disk
 from cluster.node.node import Node
+from cluster.node.replica import Outbox
 from cluster.node.requests import CrashOrder, Reply
 from cluster.probe import Crash
 from cluster.raft.messages import Message
@@ -120,7 +121,7 @@ class SimWorld:
             name: Place(
                 name,
                 number,
-                SimDisk(fsync_ns=options.fsync_ns, write_ns=options.write_ns),
+                self.make_disk(name),
                 NodeClock(drift_ppm=drift.between(-ppm, ppm)),
                 WallClock(EPOCH_NS),
             )
@@ -132,6 +133,38 @@ class SimWorld:
         self._clients = Clients(self.kernel, self._lines, self._places, self._recorder)
         self._scheduler = Scheduler(self.kernel, self.network, self._recorder, self._clients.lost)
         self._clients.scheduler = self._scheduler
+
+    # -- what a world that looks closer makes differently ---------------------------------------------
+
+    def make_disk(self, node: str) -> SimDisk:
+        """Return the empty disk of `node`."""
+        return SimDisk(fsync_ns=self._options.fsync_ns, write_ns=self._options.write_ns)
+
+    def make_outbox(self, place: Place) -> Outbox:
+        """Return what the next life at `place` speaks through."""
+        return _Outbox(
+            place,
+            places=self._places,
+            kernel=self.kernel,
+            network=self.network,
+            scheduler=self._scheduler,
+            clients=self._clients,
+        )
+
+    def open_node(self, local_ns: int, place: Place, config: NodeConfig) -> None:
+        """Open the node at `place` for its next life."""
+        place.node = Node.open(
+            config,
+            disk=place.disk,
+            parts=self._parts,
+            outbox=self.make_outbox(place),
+            strike=lambda order: self._strike(place, order),
+            sink=self._recorder.record,
+            orders=place.take_orders(),
+            below=self.tape.stream(f"election/{place.name}").below,
+            now_ns=local_ns,
+            wall_ns=lambda: place.wall.read_ns(self.kernel.now_ns + place.disk.elapsed_ns),
+        )
 
     # -- time ---------------------------------------------------------------------------------------
 
@@ -197,28 +230,7 @@ class SimWorld:
             **place.changes,
         )
         place.changes.pop("force_restore_on_start", None)
-        self._scheduler.act(place, self._open, place, config)
-
-    def _open(self, local_ns: int, place: Place, config: NodeConfig) -> None:
-        place.node = Node.open(
-            config,
-            disk=place.disk,
-            parts=self._parts,
-            outbox=_Outbox(
-                place,
-                places=self._places,
-                kernel=self.kernel,
-                network=self.network,
-                scheduler=self._scheduler,
-                clients=self._clients,
-            ),
-            strike=lambda order: self._strike(place, order),
-            sink=self._recorder.record,
-            orders=place.take_orders(),
-            below=self.tape.stream(f"election/{place.name}").below,
-            now_ns=local_ns,
-            wall_ns=lambda: place.wall.read_ns(self.kernel.now_ns + place.disk.elapsed_ns),
-        )
+        self._scheduler.act(place, self.open_node, place, config)
 
     async def kill(self, node: str) -> None:
         """See `World`."""
