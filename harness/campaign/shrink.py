@@ -20,7 +20,7 @@ from harness.campaign.shrink_folder import Shrunk, ShrunkFolder, summary_of
 from harness.campaign.shrink_minimise import minimise
 from harness.campaign.shrink_passes import with_seeds
 from harness.campaign.shrink_sibling import closest_sibling
-from harness.campaign.shrink_trials import OutOfTime, Trials
+from harness.campaign.shrink_trials import OutOfTime, Trials, is_the_bugs
 from harness.campaign.simulate import simulate
 from harness.errors import UserMistake
 from harness.scenario import Known, load_scenario
@@ -69,6 +69,7 @@ def shrink(
         cause,
         answers,
         jobs=jobs,
+        bugs_own=is_the_bugs(scenario_of(course), cause),
         over=lambda: over(1 - PROOF_SHARE),
         progress=lambda tried: progress(tried, _words(best[-1].size)),
     )

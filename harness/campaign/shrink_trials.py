@@ -13,6 +13,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
+import msgspec
+
 from harness.campaign.shrink_answers import Answers
 from harness.campaign.shrink_cause import Cause, shows
 from harness.campaign.shrink_course import Course, scenario_of
@@ -21,7 +23,7 @@ from harness.campaign.workers import begin_worker
 from harness.errors import RunFailed, RunStuck, UserMistake
 from harness.scenario import Scenario
 
-__all__ = ["OutOfTime", "Trials", "fails_alike"]
+__all__ = ["OutOfTime", "Trials", "fails_alike", "is_the_bugs"]
 
 POOL_PAYS_S = 0.02
 """A run shorter than this costs less than handing it to another process."""
@@ -43,8 +45,21 @@ def fails_alike(scenario: Scenario, cause: Cause) -> bool:
     return shows(cause, finished.results, finished.history)
 
 
+def is_the_bugs(scenario: Scenario, cause: Cause) -> bool:
+    """Whether `scenario` has a seeded bug and does not fail alike without it."""
+    clean = msgspec.structs.replace(scenario, bug="")
+    return bool(scenario.bug) and not fails_alike(clean, cause)
+
+
+def _alike(scenario: Scenario, cause: Cause, *, bugs_own: bool) -> bool:
+    return fails_alike(scenario, cause) and (not bugs_own or is_the_bugs(scenario, cause))
+
+
 class Trials:
-    """`over` says whether the budget is used up; `progress(tried)` is told after each run."""
+    """`over` says whether the budget is used up; `progress(tried)` is told after each run.
+
+    With `bugs_own` a candidate must not fail alike without the seeded bug: then that is no longer why it fails.
+    """
 
     def __init__(
         self,
@@ -52,12 +67,14 @@ class Trials:
         answers: Answers,
         *,
         jobs: int,
+        bugs_own: bool,
         over: Callable[[], bool],
         progress: Callable[[int], None],
     ) -> None:
         self._cause = cause
         self._answers = answers
         self._jobs = jobs
+        self._bugs_own = bugs_own
         self._over = over
         self._progress = progress
         self._pool: ProcessPoolExecutor | None = None
@@ -82,7 +99,7 @@ class Trials:
             alike = self._answers.of(scenario)
             if alike is None:
                 began_s = time.monotonic()
-                alike = fails_alike(scenario, self._cause)
+                alike = _alike(scenario, self._cause, bugs_own=self._bugs_own)
                 self._note(scenario, alike=alike, took_s=time.monotonic() - began_s)
             if alike:
                 return course
@@ -105,7 +122,11 @@ class Trials:
                 for course in islice(source, 2 * self._jobs - len(under_way)):
                     scenario = scenario_of(course)
                     known = self._answers.of(scenario)
-                    answer = pool.submit(_timed, scenario, self._cause) if known is None else known
+                    answer = (
+                        pool.submit(_timed, scenario, self._cause, bugs_own=self._bugs_own)
+                        if known is None
+                        else known
+                    )
                     under_way.append((course, scenario, answer))
                 if not under_way:
                     return None
@@ -134,6 +155,6 @@ class Trials:
             raise OutOfTime
 
 
-def _timed(scenario: Scenario, cause: Cause) -> tuple[bool, float]:
+def _timed(scenario: Scenario, cause: Cause, *, bugs_own: bool) -> tuple[bool, float]:
     began_s = time.monotonic()
-    return fails_alike(scenario, cause), time.monotonic() - began_s
+    return _alike(scenario, cause, bugs_own=bugs_own), time.monotonic() - began_s
