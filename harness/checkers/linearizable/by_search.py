@@ -1,4 +1,5 @@
-"""Verdicts by search, key by key: the compiled one where states are small (`kernel`), the plain one elsewhere (`search`).
+"""Verdicts by search, key by key: a compiled one where states are small (`kernel`) or registers many (`vector_kernel`), else the plain
+one (`search`).
 
 An illegal verdict of the compiled search rests on a hash, so it is asked again with other random marks; two mistakes that agree
 take a collision in 256 bits.
@@ -20,6 +21,8 @@ from harness.checkers.linearizable.sequential import MODELS
 __all__ = ["COMPILED_MODELS", "LISTING", "KeyFound", "affordable", "search_each_key"]
 
 COMPILED_MODELS = ("register", "cas-register", "kv", "mutex")
+VECTORS = "multi-register"
+"""The model that has a compiled search of its own."""
 
 LISTING = (Kind.APPEND, Kind.READ_LIST)
 """Kinds without which a key-value store is one of registers."""
@@ -59,6 +62,8 @@ def search_each_key(calls: Calls, model: str, budget: Budget) -> KeyFound:
     alone = msgspec.structs.replace(calls, key=dense_key.astype(np.int64))
     if model == "refusing-register":
         return _refusing(alone, keys, budget)
+    if model == VECTORS:
+        return _vectors(alone, keys, budget)
     if model == "kv" and not np.isin(calls.kind, LISTING).any():
         model = "register"
     by = _compiled if model in COMPILED_MODELS else _plain
@@ -67,7 +72,7 @@ def search_each_key(calls: Calls, model: str, budget: Budget) -> KeyFound:
 
 def affordable(budget: Budget, model: str) -> Budget:
     """Return what a budget, whose steps are those of compiled searches, is worth where nothing is compiled."""
-    if COMPILED and model in COMPILED_MODELS:
+    if COMPILED and model in (*COMPILED_MODELS, VECTORS):
         return budget
     return msgspec.structs.replace(budget, steps_max=-(-budget.steps_max // _PLAIN_PRICE))
 
@@ -91,6 +96,14 @@ def _refusing(calls: Calls, keys: Column, budget: Budget) -> KeyFound:
         for key, order in zip(found.keys.tolist(), found.orders, strict=True):
             orders[key] = rest[order]
     return KeyFound(keys=keys, valid=valid, steps=steps, explained=explained, orders=orders)
+
+
+def _vectors(calls: Calls, keys: Column, budget: Budget) -> KeyFound:
+    # As in `_compiled`.
+    from harness.checkers.linearizable.vector_search import search_vectors  # noqa: PLC0415
+
+    found = search_vectors(calls, budget)
+    return KeyFound(keys=keys, **found._asdict())
 
 
 def _plain(calls: Calls, keys: Column, model: str, budget: Budget) -> KeyFound:

@@ -4,18 +4,22 @@ The rules of code that is compiled here: numbers, columns and named tuples of co
 arithmetic that overflows (Python's integers do not wrap); nothing is allocated, for references are not counted: with tuples of
 columns that counting cost five to ten times what the search did. What is compiled is kept on disk, beside the module or, where that
 cannot be written, in the user's cache (numba's order), so that only the first run on a machine pays; where nothing can be
-written, every run pays.
+written, every run pays. Numba asks only whether the file of a function has changed, not those of what is inlined into it: so a
+note beside the cache says what sources it is of, and all is compiled anew when one of them is another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.checkers.linearizable.calls import Column
 
-__all__ = ["COMPILED", "column", "compiled"]
+__all__ = ["COMPILED", "column", "compiled", "keep_only_current"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -23,6 +27,9 @@ try:
     _numba: Any = import_module("numba")
 except ImportError:
     _numba = None
+
+_SOURCES = ("calls", "compiled", "encoding", "kernel", "places", "returns", "sweep")
+"""Modules whose code or constants are compiled."""
 
 COMPILED = _numba is not None
 """Whether compiled code is used."""
@@ -37,10 +44,26 @@ def compiled(function: Function) -> Function:
     if _numba is None:
         return function
     try:
-        found: Function = _numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # numba found no place for a cache
+        found: Any = _numba.njit(cache=True, **_OPTIONS)(function)
+        keep_only_current(Path(found.stats.cache_path))
+    except (RuntimeError, OSError):  # no place for a cache, or not one to write to
         found = _numba.njit(**_OPTIONS)(function)
-    return found
+    kept: Function = found
+    return kept
+
+
+@cache
+def keep_only_current(folder: Path) -> None:
+    """Delete what other sources were compiled to from a cache. Raises OSError where that cannot be done."""
+    here = Path(__file__).parent
+    sources = b"".join((here / f"{name}.py").read_bytes() for name in _SOURCES)
+    current, note = sha256(sources).hexdigest(), folder / "compiled-from"
+    if note.exists() and note.read_text(encoding="ascii") == current:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("*.nb[ic]"):
+        stale.unlink(missing_ok=True)
+    note.write_text(current, encoding="ascii")
 
 
 def column(numbers: Column) -> Any:

@@ -28,11 +28,23 @@ SEES_ONLY = frozenset({Kind.READ, Kind.READ_LIST, Kind.READ_MANY, Kind.CAS_REFUS
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """What a search may use before it says ``"unknown"``: steps tried, configurations remembered, and memory of a sweep."""
+    """What a search may use before it says ``"unknown"``: steps tried, configurations remembered, memory of these and of a sweep."""
 
     steps_max: int = 20_000_000
     remembered_max: int = 4_000_000
+    remembered_bytes_max: int = 1 << 30
     sweep_bytes_max: int = 1 << 30
+
+
+_CONFIGURATION_BYTES, _ITEM_BYTES = 600, 32
+"""What a configuration takes on the stack and in memory, about, and each item of its state: more for sets than for tuples."""
+
+
+def _bytes_of(state: State) -> int:
+    """Return about how much memory a state takes, whose only large part may stand in front."""
+    if isinstance(state, tuple) and state and isinstance(state[0], tuple):
+        state = state[0]
+    return _ITEM_BYTES * len(state) if isinstance(state, tuple | frozenset) else _ITEM_BYTES
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +101,7 @@ class _Search:
         best, stuck = list(self._path), ready
         seen = {place.configuration()}
         stack = [(place, 0, self._branches(place, bound, ready))]
-        steps = 0
+        steps = taken_bytes = 0
         while stack:
             place, length, branches = stack[-1]
             if place.low == self._definite:
@@ -100,7 +112,11 @@ class _Search:
                 del self._path[length:]
                 continue
             steps += 1
-            if steps > budget.steps_max or len(seen) > budget.remembered_max:
+            if (
+                steps > budget.steps_max
+                or len(seen) > budget.remembered_max
+                or taken_bytes > budget.remembered_bytes_max
+            ):
                 return self._ended("unknown", steps, best, stuck)
             step, place = after
             length = len(self._path)
@@ -111,6 +127,7 @@ class _Search:
                 del self._path[length:]
                 continue
             seen.add(configuration)
+            taken_bytes += _CONFIGURATION_BYTES + _bytes_of(place.state)
             if len(self._path) > len(best):
                 best, stuck = list(self._path), ready
             stack.append((place, length, self._branches(place, bound, ready)))

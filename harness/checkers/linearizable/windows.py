@@ -1,6 +1,7 @@
 """Windows: few rows of a history that no order explains, made by steps that never make an explainable history inexplicable.
 
 * What happened after some position is cut off, and what had not returned then may or may not have happened.
+* Where a sweep comes to a dead end, the window ends there or soon behind.
 * Where the model allows it (`segments`), what came before some position is cut off too, and the rest must have no order from any
   state; then rows go that nobody left can have seen.
 * Elsewhere, or where only the whole history convicts: reads may go; in registers writes too whose value nobody left needs; in
@@ -12,11 +13,13 @@ Rows go in parts, large ones first, then one by one until none can go (delta deb
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import numpy as np
 
-from harness.checkers.linearizable.by_search import LISTING, search_each_key
+from harness.checkers.linearizable import vector_segments
+from harness.checkers.linearizable.by_search import LISTING, VECTORS, search_each_key
 from harness.checkers.linearizable.calls import INFINITY, NIL, Calls, Column, Kind
 from harness.checkers.linearizable.search import SEES_ONLY, Budget
 from harness.checkers.linearizable.segments import (
@@ -40,6 +43,9 @@ _CUT_BUDGET = Budget(steps_max=500_000, remembered_max=500_000)
 _TEST_BUDGET = Budget(steps_max=50_000, remembered_max=50_000)
 """What one judgement may use while the end is cut off (a few of them), and while rows go; one that needs more counts as
 explained."""
+
+_LONGEST_BUDGET = Budget(steps_max=5_000_000, remembered_max=500_000)
+"""So for the longest order of a whole history."""
 
 _SWEEP_BUDGET = Budget(steps_max=300_000, sweep_bytes_max=1 << 28)
 """So for the judgement of a segment by sweeps."""
@@ -75,6 +81,11 @@ def window_of(calls: Calls, model: str) -> Window:
         window = _from_dead_end(calls, model, positions)
         if window is not None:
             return Window(tuple(window.tolist()), whatever_before=True)
+    if model == VECTORS:
+        strange = vector_segments.seen_by_nobody_put(calls)
+        window = strange[:1] if len(strange) else _from_longest_order(calls, model, positions)
+        if window is not None:
+            return Window(tuple(window.tolist()), whatever_before=not len(strange))
     low, high = 0, len(positions) - 1
     while low < high:
         middle = (low + high) // 2
@@ -115,9 +126,21 @@ def _from_dead_end(calls: Calls, model: str, positions: Column) -> Column | None
     found = sweep_key(calls, model, budget, CONVICTING, budget.steps_max)
     if found.valid is not False:
         return None
+    return _soon_behind(calls, model, positions, found.dead_at)
+
+
+def _from_longest_order(calls: Calls, model: str, positions: Column) -> Column | None:
+    """Return the shrunk rows of a segment that ends where the longest order found does, or soon behind."""
+    found = search_each_key(calls, model, _LONGEST_BUDGET)
+    end = min(int(found.explained[0]), len(positions) - 1)
+    return _soon_behind(calls, model, positions, end)
+
+
+def _soon_behind(calls: Calls, model: str, positions: Column, end: int) -> Column | None:
+    """Return the shrunk rows of a segment that ends with return number `end`, or some returns later."""
     further = 0
-    while found.dead_at + further < len(positions):
-        last = found.dead_at + further
+    while end + further < len(positions):
+        last = end + further
         window = _by_segments(until(calls, int(positions[last])), model, positions[: last + 1])
         if window is not None:
             return window
@@ -129,6 +152,8 @@ def _by_segments(calls: Calls, model: str, positions: Column) -> Column | None:
     """Return the shrunk rows of the shortest segment tried that no order explains from any state, if there is one."""
 
     def from_any(rows: Calls) -> tuple[bool, int]:
+        if model == VECTORS:
+            return _inexplicable(vector_segments.begun(rows), model, _TEST_BUDGET)
         if model in _SWEPT_MODELS:
             return _dies(rows, model)
         return _inexplicable(joined(from_every_state(rows, model)), model, _TEST_BUDGET)
@@ -136,11 +161,17 @@ def _by_segments(calls: Calls, model: str, positions: Column) -> Column | None:
     returns = _SEGMENT_FIRST
     while True:
         cut = int(positions[-returns - 1]) + 1 if returns < len(positions) else 0
-        rows, inside = segment(calls, model, cut)
+        if model == VECTORS:
+            rows, inside = vector_segments.segment(calls, cut)
+        else:
+            rows, inside = segment(calls, model, cut)
         if len(rows) > _SEGMENT_ROWS_MAX:
             return None
         if from_any(inside)[0]:
-            return rows[_shrunk(inside, Sight(inside, model).closed, from_any)]
+            see = (
+                partial(_closed, inside, model) if model == VECTORS else Sight(inside, model).closed
+            )
+            return rows[_shrunk(inside, see, from_any)]
         if cut == 0:
             return None
         returns *= 2
@@ -178,6 +209,8 @@ def _inexplicable(calls: Calls, model: str, budget: Budget) -> tuple[bool, int]:
 
 def _closed(calls: Calls, model: str, kept: Column) -> Column:
     """Return `kept` and the rows without which it would say more than the history did."""
+    if model == VECTORS:
+        return vector_segments.closed(calls, kept)
     needed = np.zeros(len(calls), dtype=np.bool_)
     needed[kept] = True
     if model in ("queue", "stack", "unordered-queue"):

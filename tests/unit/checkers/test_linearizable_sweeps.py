@@ -66,6 +66,7 @@ def test_a_judgement_without_memory_says_how_far_it_got():
 def test_a_wide_sweep_stays_within_its_memory(megabytes):
     """Memory for fewer places makes a sweep narrower, and all that it holds fits."""
     calls = register(crowded(300))
+    sweep_key(register(crowded(2)), "register", Budget(), WIDE_BREADTHS[-1:])  # compiles
     tracemalloc.start()
     try:
         swept = sweep_key(
