@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from harness.checkers.linearizable.calls import NIL, Calls, Column, Kind
+from harness.checkers.linearizable.vectors import keys_apart
 from harness.columns import ABSENT, FAIL, Codes, Columns, Misfit
 from harness.values import frozen, frozen_all
 
@@ -101,7 +102,7 @@ def calls_of(
     initial: Any = None,
     silent: Column | None = None,
 ) -> Called:
-    """The calls of `columns`. Raises Misfit.
+    """The calls of `columns`, of several registers with keys of their own (`keys_apart`). Raises Misfit.
 
     The rows `refused` are compare-and-sets that failed and saw another value, `silent` ones say nothing and are left out; `initial` is
     what registers hold in the beginning.
@@ -150,6 +151,8 @@ def calls_of(
         begin=begin,
         items=filled.items(),
     )
+    if convention == "multi-register":
+        calls = msgspec.structs.replace(calls, key=keys_apart(calls))
     return Called(calls, rows)
 
 

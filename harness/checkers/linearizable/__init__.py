@@ -10,6 +10,7 @@ is local). The rooms:
 * `sequential`, `search`: the models as one-threaded objects, and a plain search over them.
 * `encoding`, `compiled`, `kernel`, `compiled_search`: the search at compiled speed, for what has one small state.
 * `places`, `returns`, `sweep`, `by_sweep`: a sweep along the history, for registers and locks on which the search is lost.
+* `vectors`, `vector_kernel`, `vector_search`, `vector_segments`: the same for registers that are seen and put several at once.
 * `by_search`: one or the other, key by key.
 * `certificate`, `verify`: an order of all operations, by which a valid verdict can be checked.
 * `segments`, `windows`: few rows that no order explains, by which an invalid one can.

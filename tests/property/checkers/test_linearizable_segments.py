@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from call_histories import history, joined
 
+from harness.checkers.linearizable import vector_segments
+from harness.checkers.linearizable.by_search import VECTORS, search_each_key
 from harness.checkers.linearizable.calls import INFINITY, Calls, Kind
 from harness.checkers.linearizable.search import Budget, search
 from harness.checkers.linearizable.segments import (
@@ -42,6 +44,22 @@ def test_taking_away_never_convicts_an_honest_history(model):
         chosen = np.array([row for row in range(len(inside)) if rng.random() < 0.4], dtype=np.int64)
         kept = inside.select(Sight(inside, model).closed(chosen))
         assert explained(kept, model)
+
+
+@pytest.mark.slow
+def test_taking_away_never_convicts_honest_accesses_of_several_registers():
+    """So it is where registers are seen and put several at once."""
+    rng = random.Random("several")
+    for _ in range(400):
+        calls = joined([history(rng, VECTORS, OPERATIONS, unique=rng.random() < 0.5)])
+        ends = calls.returned[calls.returned < INFINITY].tolist()
+        if not ends:
+            continue
+        _, inside = vector_segments.segment(until(calls, rng.choice(ends)), rng.choice([0, *ends]))
+        chosen = np.array([row for row in range(len(inside)) if rng.random() < 0.4], dtype=np.int64)
+        if len(chosen):
+            kept = inside.select(vector_segments.closed(inside, chosen))
+            assert search_each_key(vector_segments.begun(kept), VECTORS, BUDGET).valid[0] == 1
 
 
 def in_turn(kinds, values, values_to):
