@@ -7,14 +7,27 @@ poisons the cluster only those before the poison. A run that ended before the li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import finding
 from harness.operation import NEMESIS, Operation
 
-__all__ = ["RECOVERY_LIMIT_NS", "Availability"]
+__all__ = ["RECOVERY_LIMIT_NS", "Availability", "healed_at_ns"]
 
 _SECOND_NS = 1_000_000_000
 RECOVERY_LIMIT_NS = 15 * _SECOND_NS
+
+
+def healed_at_ns(history: Sequence[Operation]) -> int:
+    """Return when the nemesis did its last, before a poison if there is one; 0 if it did nothing."""
+    healed_ns = 0
+    for operation in history:
+        if operation.f == "propose_raw":
+            break
+        if operation.process == NEMESIS:
+            healed_ns = max(healed_ns, operation.time_ns)
+    return healed_ns
 
 
 class Availability:
@@ -31,12 +44,7 @@ class Availability:
 
     def check(self, run: Run) -> Verdict:
         """See `Checker`; facts ``healed_at_ns``, ``recovered_after_ns`` (-1: never)."""
-        healed_ns = 0
-        for operation in run.history:
-            if operation.f == "propose_raw":
-                break
-            if operation.process == NEMESIS:
-                healed_ns = max(healed_ns, operation.time_ns)
+        healed_ns = healed_at_ns(run.history)
         invoked: dict[int, Operation] = {}
         tried = 0
         first_ok_ns = -1

@@ -8,6 +8,7 @@ from harness.checkers.checker import Checker, Run
 from harness.checkers.crash_facts import CrashFacts
 from harness.checkers.durability import Durability
 from harness.checkers.linearizability import Linearizability
+from harness.checkers.liveness import Liveness
 from harness.checkers.raft_invariants import RaftChecker
 from harness.checkers.registry_model import RegistryModel
 from harness.checkers.restart_loop import RestartLoop
@@ -25,6 +26,7 @@ def test_no_two_checkers_report_the_same_fact() -> None:
         CrashFacts(),
         Durability(),
         Linearizability(),
+        Liveness(),
         RaftChecker(),
         RegistryModel(),
         RestartLoop(),
