@@ -6,18 +6,28 @@ crash. Both end with a statement of what was covered.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
 from harness.cli.exits import exit_for
-from harness.cli.options import Request, output_options, request_from, scenario_options
+from harness.cli.options import (
+    Request,
+    check_store,
+    output_options,
+    request_from,
+    scenario_options,
+    store_option,
+)
 from harness.cli.telling import tell_json
 from harness.cli.workload_list import WorkloadCommand
 from harness.errors import UserMistake
 
 if TYPE_CHECKING:
+    from harness.campaign.exhaustive import Schedules
     from harness.campaign.images import Covered
     from harness.scenario import Scenario
 
@@ -26,6 +36,7 @@ __all__ = ["command"]
 USUAL_WORKLOAD: Final = "registry"
 USUAL_IMAGES: Final = 4096
 USUAL_PASSES: Final = 4
+USUAL_STEPS: Final = 10
 PASSES_MAX: Final = 20
 IMAGES_MAX: Final = 65_536
 _WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
@@ -87,6 +98,93 @@ def images(*, bound: int, passes: int, **values: Any) -> int:
             }
         )
     return exit_for(covered.valid)
+
+
+@command.command(name="crashes", cls=WorkloadCommand)
+@click.argument("workload", required=False)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=USUAL_STEPS,
+    show_default=True,
+    metavar="N",
+    help="How many crash points of each node, in the order in which a run without crashes comes to them.",
+)
+@click.option(
+    "--occurrences",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many passes of one crash point count.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N")
+@click.option("--bug", metavar="ID", help="Seed this bug of the catalogue.")
+@store_option
+@output_options
+def crashes(
+    *,
+    workload: str | None,
+    steps: int,
+    occurrences: int,
+    seed: int,
+    bug: str | None,
+    store: Path,
+    json: bool,
+    quiet: bool,
+) -> int:
+    """Crash two of three nodes at every two of the first crash points of a short run of WORKLOAD (registry), by kill and power loss.
+
+    Stops at the first schedule that is not valid, and keeps its run.
+    """
+    from harness.campaign.exhaustive import explore_crashes
+    from harness.campaign.runs import run_seed
+    from harness.cli.options import known
+    from harness.cli.progress import progress
+    from harness.scenario import Scenario, check_names
+    from harness.store import Store, open_run
+    from reports.reading import write_report
+
+    check_store(store)
+    scenario = Scenario(workload=workload or USUAL_WORKLOAD, seed=seed, bug=bug or "")
+    check_names(scenario, known())
+    with progress("crashing", 0, quiet=quiet) as bar:
+        found = explore_crashes(
+            scenario,
+            steps=steps,
+            occurrences=occurrences,
+            progress=lambda done, of, both: bar.at(done, f"of {of}, {both} struck both nodes"),
+        )
+    run = ""
+    if found.failed is not None:
+        start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+        run = str(run_seed(found.failed, Store(store), start_time)["run"])
+        write_report(open_run(Path(run)))
+    if not (json and quiet):
+        click.echo(_crashes_told(found, scenario, run))
+    if json:
+        tell_json({"workload": scenario.workload, **msgspec.to_builtins(found), "run": run})
+    return exit_for(found.valid)
+
+
+def _crashes_told(found: Schedules, scenario: Scenario, run: str) -> str:
+    steps = ", ".join(f"{count} on {node}" for node, count in found.steps.items())
+    rest = "all valid" if found.valid is True else "and none of them struck both nodes"
+    if run:
+        rest = f"schedule {found.failed_number} is not valid: {run}"
+    tried = f"{found.tried:,} of {found.schedules:,} schedules"
+    scope = (
+        f"two of {found.nodes} nodes, kill and power loss, {len(found.points)} crash points, "
+        f"passes of each up to {found.occurrences}: {steps}"
+    )
+    both, one, none = (found.struck[crashed] for crashed in (2, 1, 0))
+    lines = [
+        f"{_WORDS[found.valid]}  {scenario.workload}, seed {scenario.seed}: {tried}, {rest}",
+        f"  {scope}",
+        f"  both nodes were struck in {both:,}, one in {one:,}, none in {none:,}",
+    ]
+    lines += [f"  ! {one['checker']}: {one['what']}" for one in found.evidence[:_SHOWN]]
+    return "\n".join(lines)
 
 
 def _one_scenario(values: dict[str, Any]) -> tuple[Request, Scenario]:
