@@ -5,7 +5,7 @@ is local). The rooms:
 
 * `judge`: the front; picks a monitor or the search for each key and says which.
 * `zones`, `growing_set`, `counter`, `queue`, `stack`: monitors, log-linear or close to it, each right only where it says
-  that it applies. `stages` is what they share, `containers`
+  that it applies; `amounts` is what a counter does where amounts differ. `stages` is what they share, `containers`
   what the last two do.
 * `sequential`, `search`: the models as one-threaded objects, and a plain search over them.
 * `encoding`, `compiled`, `kernel`, `compiled_search`: the search at compiled speed, for what has one small state.

@@ -1,11 +1,12 @@
-"""A counter that is only ever raised by one: reads of the value say how many increments stand before them.
+"""A counter that is only ever raised: reads of the value say what increments stand before them.
 
 Reads stand in order of what they saw, in stages that time must agree with (`stages`). Between two neighbouring stages exactly
-as many increments take effect as the values differ; behind the last, all that are left. An increment may stand in
+as many increments of one take effect as the values differ; behind the last, all that are left. An increment may stand in
 the gaps from the first whose later reads all returned after its call to the last whose earlier reads were all
 called before its return. Two increments may always change places if time puts them the other way round, so these
 intervals are all there is to respect: filling the gaps from the left by earliest deadline succeeds if anything does. A crashed
-increment has no deadline and is never owed. A key in which amounts differ is not judged here.
+increment has no deadline and is never owed. Where amounts differ, `amounts` fills the gaps. A key with one that is not
+positive is not judged.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import heapq
 import msgspec
 import numpy as np
 
+from harness.checkers.linearizable.amounts import Add, Filling, fill
 from harness.checkers.linearizable.calls import INFINITY, Calls, Column, Kind, Monitored
 from harness.checkers.linearizable.stages import inversions, no_keys
 
@@ -26,18 +28,22 @@ class _Filled(msgspec.Struct):
 
     order: list[int]
     window: tuple[int, ...] = ()
+    known: bool = True
 
 
 def judge_counter(calls: Calls) -> Monitored:
     """Judge every key of a counter to which the monitor applies."""
     applies = ~no_keys(calls.keys)
-    applies[calls.key[(calls.kind == Kind.ADD) & (calls.value != 1)]] = False
+    applies[calls.key[(calls.kind == Kind.ADD) & (calls.value < 1)]] = False
     valid = applies.copy()
     window: tuple[int, ...] = ()
     for key, rows in _keys(calls):
         if applies[key]:
             found = _fill(calls, rows)
-            if found.window:
+            applies[key] = found.known
+            if not found.known:
+                valid[key] = False
+            elif found.window:
                 valid[key] = False
                 window = window or found.window
     return Monitored(applies=applies, valid=valid, window=window)
@@ -82,7 +88,13 @@ def _fill(calls: Calls, rows: Column) -> _Filled:
     by_opening = np.argsort(opens, kind="stable")
     room = np.diff(values, prepend=0).tolist()
     by_stage = np.argsort(stage, kind="stable")
-    members = np.split(reads[by_stage], np.cumsum(np.bincount(stage))[:-1])
+    members = np.split(reads[by_stage], np.cumsum(np.bincount(stage))[:-1])[: len(values)]
+    if (calls.value[adds] != 1).any():
+        spans = np.stack(
+            [calls.returned[adds], adds, calls.called[adds], calls.value[adds], opens, closes]
+        )
+        found = fill([Add(*span) for span in spans.T.tolist()], room)
+        return _filled(found, [member.tolist() for member in members])
     return _sweep(
         list(zip(opens[by_opening].tolist(), closes[by_opening].tolist(), strict=True)),
         adds[by_opening].tolist(),
@@ -99,6 +111,16 @@ def _around(calls: Calls, add: int, reads: Column) -> tuple[int, ...]:
     highest = before[np.argmax(calls.value[before])]
     lowest = behind[np.argmin(calls.value[behind])]
     return tuple(sorted([add, int(highest), int(lowest)]))
+
+
+def _filled(found: Filling, reads: list[list[int]]) -> _Filled:
+    """Return the order, or a read that nothing leads to, with the one before it and who could have taken effect."""
+    if found.failed < 0:
+        last = found.gaps[-1]
+        each = zip(found.gaps[:-1], reads, strict=True)
+        return _Filled([row for gap, read in each for row in (*gap, *read)] + last)
+    shown = [reads[gap][0] for gap in range(max(found.failed - 1, 0), found.failed + 1)]
+    return _Filled([], tuple(sorted([*shown, *found.waiting])), found.known)
 
 
 def _sweep(

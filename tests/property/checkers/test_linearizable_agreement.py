@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from call_histories import brute_force, drawn, history, joined
 
+from harness.checkers.linearizable import amounts
 from harness.checkers.linearizable.by_search import search_each_key
 from harness.checkers.linearizable.by_sweep import BREADTHS, Manner, sweep_key
+from harness.checkers.linearizable.calls import Kind
 from harness.checkers.linearizable.certificate import MONITORS, order_of
+from harness.checkers.linearizable.counter import judge_counter
 from harness.checkers.linearizable.judge import judge
 from harness.checkers.linearizable.search import Budget, search
 from harness.checkers.linearizable.sequential import MODELS
@@ -52,6 +55,25 @@ def test_monitors_judge_what_they_are_for(model):
     judged = judge(calls, model, BUDGET)
 
     assert judged.keys_by_monitor > 0.9 * (judged.keys_by_monitor + judged.keys_by_search)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("places", [128, 1])
+def test_counters_of_several_amounts_are_judged_or_left(places, monkeypatch):
+    """Where all amounts are positive the monitor says what brute force says; with one place kept it may have no opinion."""
+    monkeypatch.setattr(amounts, "_PLACES_MAX", places)
+    histories = [
+        rows
+        for rows in some("counter", unique=False, count=400)
+        if all(row[2] != Kind.ADD or row[3] > 0 for row in rows)
+    ]
+    truth = np.array([brute_force(rows, "counter") for rows in histories])
+
+    found = judge_counter(joined(histories))
+
+    assert found.valid[found.applies].tolist() == truth[found.applies].tolist()
+    assert len(histories) > HISTORIES
+    assert found.applies.all() or places == 1
 
 
 def plain(rows):
