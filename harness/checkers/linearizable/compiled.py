@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from harness.checkers.linearizable.calls import Column
 
-__all__ = ["COMPILED", "column", "compiled", "keep_only_current"]
+__all__ = ["COMPILED", "SOURCES", "column", "compiled", "keep_only_current"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -28,7 +28,17 @@ try:
 except ImportError:
     _numba = None
 
-_SOURCES = ("calls", "compiled", "encoding", "kernel", "places", "returns", "sweep")
+SOURCES = (
+    "calls",
+    "compiled",
+    "encoding",
+    "kernel",
+    "places",
+    "returns",
+    "sweep",
+    "vector_kernel",
+    "vectors",
+)
 """Modules whose code or constants are compiled."""
 
 COMPILED = _numba is not None
@@ -56,7 +66,7 @@ def compiled(function: Function) -> Function:
 def keep_only_current(folder: Path) -> None:
     """Delete what other sources were compiled to from a cache. Raises OSError where that cannot be done."""
     here = Path(__file__).parent
-    sources = b"".join((here / f"{name}.py").read_bytes() for name in _SOURCES)
+    sources = b"".join((here / f"{name}.py").read_bytes() for name in SOURCES)
     current, note = sha256(sources).hexdigest(), folder / "compiled-from"
     if note.exists() and note.read_text(encoding="ascii") == current:
         return

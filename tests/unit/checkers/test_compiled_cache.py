@@ -1,6 +1,19 @@
 """What is compiled is kept as long as its sources are the same."""
 
-from harness.checkers.linearizable.compiled import keep_only_current
+from pathlib import Path
+
+from harness.checkers.linearizable import compiled
+from harness.checkers.linearizable.compiled import SOURCES, keep_only_current
+
+FOLDER = Path(compiled.__file__).parent
+
+
+def test_every_module_with_compiled_code_is_a_source():
+    """A change of any module that has compiled functions makes all be compiled anew."""
+    found = {path.stem for path in FOLDER.glob("*.py") if "\n@compiled\n" in path.read_text()}
+
+    assert "sweep" in found
+    assert found <= set(SOURCES)
 
 
 def test_code_of_other_sources_is_deleted(tmp_path):
