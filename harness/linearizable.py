@@ -76,8 +76,11 @@ def _conviction(columns: Columns, window: list[int], *, whatever_before: bool) -
     shown = [_told(columns, row) for row in window[:_WORDS_SHOWN_MAX]]
     if len(window) > _WORDS_SHOWN_MAX:
         shown.append(f"and {len(window) - _WORDS_SHOWN_MAX} more")
-    before = ", whatever came before them" if whatever_before else ""
-    what = "\n".join([f"no order explains these {len(window)} operations{before}:", *shown])
+    these, them = (
+        (f"these {len(window)} operations", "them") if len(window) > 1 else ("this operation", "it")
+    )
+    before = f", whatever came before {them}" if whatever_before else ""
+    what = "\n".join([f"no order explains {these}{before}:", *shown])
     operations = [as_data(columns, row) for row in window]
     return finding(NAME, "I32", what, operations=operations)
 

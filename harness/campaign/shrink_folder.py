@@ -38,7 +38,7 @@ SCENARIO = {scenario}
 
 
 def test_the_failure_is_gone():
-    """{operations} operations and {faults} faults on {nodes} nodes no longer end in this failure."""
+    """What is left (operations: {operations}, faults: {faults}, nodes: {nodes}) no longer ends in this failure."""
     results = simulate(load_scenario(SCENARIO, known())).results
 
     assert {cause!r} not in causes_of(results), results["evidence"]

@@ -100,7 +100,7 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     writes-follow-reads, session-versions.
     """
     from harness.checkers.checker import merge_valid
-    from harness.cli.checking import check, keep, tell, told
+    from harness.cli.checking import check, tell, told
     from harness.cli.exits import exit_for
     from harness.values import plain
 
@@ -110,7 +110,7 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
         checked = check(path, wish)
         everything.append(checked.results)
         folder = _folder(path, values, several=len(files) > 1)
-        page = keep(checked, folder, shlex.join(["reprise", *sys.argv[1:]])) if folder else None
+        page = _kept(checked, folder) if folder else None
         if len(files) > 1:
             click.echo(told(checked.results))
             continue
@@ -122,6 +122,16 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
         found = everything[0] if len(files) == 1 else {"valid": valid, "files": everything}
         click.echo(msgspec.json.encode(found, enc_hook=plain).decode())
     return exit_for(valid)
+
+
+def _kept(checked: Any, folder: Path) -> Path:
+    """The page of `checked` in `folder`. Raises UserMistake where nothing can be written there."""
+    from harness.cli.checking import keep
+
+    try:
+        return keep(checked, folder, shlex.join(["./reprise", *sys.argv[1:]]))
+    except OSError as error:
+        raise UserMistake(f"cannot keep a report in {folder}: {error.strerror}") from None
 
 
 def _wish(values: dict[str, Any]) -> Any:

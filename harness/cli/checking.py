@@ -122,7 +122,7 @@ def _question(path: Path, wish: Wish) -> tuple[Question, Judge]:
         if wish.format_name == "json" and "json" not in name:
             raise UserMistake(f"{path} is no JSON: it looks like {name}")
     if name not in FORMATS:
-        raise unknown_word("format", name, FORMATS)
+        raise unknown_word("format", name, ["auto", "json", *FORMATS])
     question = Question(
         path,
         format_name=name,

@@ -54,7 +54,8 @@ def command(file: Path, **values: Any) -> int:
         with out.open("wb") as opened:
             _convert(file, values, opened)
     except OSError as error:
-        raise UserMistake(f"cannot convert {file}: {error.filename}: {error.strerror}") from None
+        where = f"{error.filename}: " if error.filename else ""
+        raise UserMistake(f"cannot convert {file}: {where}{error.strerror}") from None
     return 0
 
 
@@ -85,8 +86,12 @@ def _to_viewer(path: Path, name: str, values: dict[str, Any], out: BinaryIO) -> 
     from harness.formats.porcupine_viewer import write
     from harness.judges import JUDGES
 
+    if values["model"] is None:
+        raise UserMistake(
+            f"--to {VIEWER} needs --model, which says where key, arguments and result stand"
+        )
     if values["model"] not in JUDGES:
-        raise unknown_word("model (--model)", str(values["model"]), JUDGES)
+        raise unknown_word("model (--model)", values["model"], JUDGES)
     convention = CONVENTIONS[JUDGES[values["model"]].convention]
     keyed = values["independent"] or FORMATS[name].keyed
     columns, _ = load_columns(path, name, independent(convention) if keyed else convention)

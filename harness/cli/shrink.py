@@ -70,13 +70,14 @@ def command(run: Path, budget_s: float, jobs: int, json: bool, quiet: bool) -> i
 def _told(summary: Mapping[str, Any]) -> str:
     before, cause = summary["before"], summary["cause"]
     after = f", after {cause['code_point']}" if cause["code_point"] else ""
-    end = (
-        "nothing more can be left out"
-        if summary["complete"]
-        else "the time is over; call again to go on"
-    )
+    if summary["complete"]:
+        end = "nothing more can be left out"
+    elif summary["interrupted"]:
+        end = "interrupted; call again to go on"
+    else:
+        end = "the time is over; call again to go on"
     sizes = ", ".join(
-        f"{summary[name]} {name} (of {before[name]})" for name in ("operations", "faults", "nodes")
+        f"{name} {summary[name]} (of {before[name]})" for name in ("operations", "faults", "nodes")
     )
     lines = [
         f"{cause['checker']}: {cause['anomaly']}{after}",

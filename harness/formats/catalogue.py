@@ -155,9 +155,7 @@ def detect(path: Path) -> str:
         raise UserMistake(f"{path} is binary, and none of the formats that are: dbcop, cobra")
     head = content.decode(errors="replace").removeprefix("\ufeff")
     if not head.strip():
-        raise UserMistake(
-            f"{path} is empty: there is no history in it, and no known format begins with '', such as {', '.join(FORMATS)}"
-        )
+        raise UserMistake(f"{path} is empty: there is no history in it")
     for name, known in FORMATS.items():
         if known.begins.match(head):
             return name

@@ -188,6 +188,7 @@ def test_dropped_line_is_told(file, capsys) -> None:
          ["--model", "counter"], "line 3 (add) holds an amount that is no integer"),
         (SKEW.replace("[:append :y 1]]", "[:append :y 1 :v]]"), ["--model", "list-append"],
          "a reported version is a number"),
+        ("", ["--model", "register"], "is empty: there is no history in it"),
         ("hello", ["--model", "register"], "no known format begins with 'hello'"),
     ],
 )  # fmt: skip
@@ -205,6 +206,30 @@ def test_missing_file_is_a_mistake(tmp_path: Path, capsys) -> None:
     """A path where nothing is ends with 254."""
     assert main(["check", str(tmp_path / "nix"), "--model", "register"]) == Exit.MISTAKE
     assert "No such file" in capsys.readouterr().err
+
+
+def test_report_that_cannot_be_kept_is_a_mistake(file, tmp_path: Path, capsys) -> None:
+    """A report that is to go where a file stands ends with 254 and one line."""
+    taken = tmp_path / "taken"
+    taken.write_text("")
+
+    arguments = ["check", file(FRESH), "--model", "register", "--out", str(taken)]
+    assert main(arguments) == Exit.MISTAKE
+    assert f"cannot keep a report in {taken}: File exists" in capsys.readouterr().err
+
+
+def test_one_operation_is_told_as_one(file, capsys) -> None:
+    """A conviction of a single operation does not speak of several."""
+    text = "1\t:invoke\t:read\tnil\n1\t:ok\t:read\t7\n"
+
+    assert main(["check", file(text), "--model", "register"]) == Exit.INVALID
+    assert "! no order explains this operation:" in capsys.readouterr().out
+
+
+def test_viewer_asks_for_a_model(file, capsys) -> None:
+    """Without a model nobody knows what Porcupine's viewer is to show."""
+    assert main(["convert", file(FRESH), "--to", "porcupine"]) == Exit.MISTAKE
+    assert "--to porcupine needs --model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", JUDGES)
