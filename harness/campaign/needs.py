@@ -5,6 +5,8 @@ Refused before anything starts, never weakened in silence.
 
 from __future__ import annotations
 
+import msgspec
+
 from cluster.worlds.errors import WorldMissing
 from cluster.worlds.host.power_disk.power_disk import require_mount
 from cluster.worlds.tape import Tape
@@ -32,8 +34,16 @@ def check_needs(scenario: Scenario) -> None:
         able = sorted(world for world, words in CAPABILITIES.items() if plan.needs <= words)
         raise WorldCannot(
             f"the world {scenario.world!r} cannot do {', '.join(missing)}, which the nemeses need; "
-            f"worlds that can: {', '.join(able) or 'none'}"
+            f"worlds that can: {', '.join(able) or 'none'}{_with_mounted_disks(scenario, plan.needs)}"
         )
+
+
+def _with_mounted_disks(scenario: Scenario, needs: frozenset[str]) -> str:
+    """What to add where the world of `scenario` could do what is needed if its disks were mounted."""
+    options = {**scenario.options, "disk": "mounted"}
+    mounted = msgspec.structs.replace(scenario, options=options)
+    able = scenario.world in _MOUNTED and needs <= offered(mounted)
+    return "; this one too with -o disk=mounted" if able else ""
 
 
 def _check_mounted(world: str) -> None:

@@ -61,3 +61,11 @@ def test_what_is_named_is_asked_of_the_world_whatever_the_seed_draws() -> None:
         scenario = Scenario(workload="set", nemesis=["kill", "packet"], seed=seed, world="local")
         with pytest.raises(WorldCannot, match="link-faults"):
             check_needs(scenario)
+
+
+def test_refusal_names_mounted_disks_where_they_would_do() -> None:
+    """Who asks real nodes for failing disks is told of the option with which they can fail."""
+    scenario = Scenario(workload="registry", world="docker", nemesis=("disk",))
+
+    with pytest.raises(WorldCannot, match="can: sim; this one too with -o disk=mounted"):
+        check_needs(scenario)
