@@ -88,6 +88,9 @@ MEANINGS: Final[dict[str, dict[str, Meaning]]] = {
 }
 """What the operations of each convention mean."""
 
+_BESIDE: Final = {"mutex": "write", "owner-mutex": "write"}
+"""Convention -> the f that is told beside its object's own, of what a lock guards, and says nothing of the object."""
+
 _KV_WITHOUT_APPEND: Final = {"get": _REGISTER["read"], "put": _WRITE}
 """A store to which nobody appends is one of registers, which a monitor can judge."""
 
@@ -108,6 +111,8 @@ def calls_of(
     what registers hold in the beginning.
     """
     taken = columns.type != FAIL
+    if _BESIDE.get(convention) in columns.fs:
+        taken &= columns.f != columns.fs.index(_BESIDE[convention])
     if silent is not None:
         taken[silent] = False
     if refused is not None:

@@ -14,7 +14,7 @@ to its workload.
 | queue           | ``enqueue`` x, ``dequeue`` -> x, ``drain`` -> [x ...]                                       |
 | stack           | ``push`` x, ``pop`` -> x                                                                  |
 | counter         | ``add`` n, ``read`` -> n                                                                  |
-| mutex           | ``acquire``, ``release``                                                                  |
+| mutex           | ``acquire``, ``release``; a ``write`` of what the lock guards says nothing of it          |
 | owner-mutex     | the same, and only the process that holds the lock releases it                           |
 | fenced-lock     | ``acquire`` -> token, ``release`` token, ``write`` [token, v]                              |
 | unique-ids      | ``generate`` -> x                                                                       |
@@ -62,7 +62,7 @@ _REGISTER: Final = {
     "write": _GIVEN,
     "cas": Roles(argument=(0,), second=(1,)),
 }
-_LOCK: Final = {"acquire": _NEITHER, "release": _NEITHER}
+_LOCK: Final = {"acquire": _NEITHER, "release": _NEITHER, "write": _NEITHER}
 
 CONVENTIONS: Final[dict[str, Convention]] = {
     "register": _REGISTER,
