@@ -141,7 +141,7 @@ def plan_of(seed: int) -> tuple[Plan, Tape]:
         time_limit_ns=plan.test.time_limit_ns,
         exact=exact_faults(entries),
         healing=[{"f": "stop-partition"}, {"f": "start"}],
-        quiet_ns=QUIET_NS,
+        quiet_ns=QUIET_NS["sim"],
     )
     replace = msgspec.structs.replace
     link = replace(plan.surroundings.link, **LATENCY)

@@ -52,7 +52,8 @@ WAL_SEGMENT_BYTES = 8 * 1024
 """About eighty entries: runs begin and drop segments, and a restart does not read long-finished work again."""
 INTERVALS_S = (0.3, 0.7, 1.5, 3.0)
 """What a swarm of named nemeses draws from: how often each strikes."""
-QUIET_NS = SECOND_NS
+QUIET_NS = {world: timing[0] * 10 // 3 * 1_000_000 for world, timing in TIMING_MS.items()}
+"""World -> time to recover once everything is undone: the election timeout three times, and some; a second in simulation."""
 WARM_UP_NS = SECOND_NS // 2
 """Faults begin when there has been time to elect a leader: before that they all look alike."""
 
@@ -108,7 +109,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
             faults=None if scenario.faults else [sleep(WARM_UP_NS), faults.generator],
             exact=exact if listed is None else any_of(listed, exact),
             healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}],
-            quiet_ns=QUIET_NS,
+            quiet_ns=QUIET_NS[scenario.world],
         ),
         checkers=(
             *workload.checkers,
