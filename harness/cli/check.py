@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -109,7 +110,7 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     for path in files:
         checked = check(path, wish)
         everything.append(checked.results)
-        folder = _folder(path, values, several=len(files) > 1)
+        folder = _folder(path, values, files)
         page = _kept(checked, folder) if folder else None
         if len(files) > 1:
             click.echo(told(checked.results))
@@ -174,11 +175,16 @@ def _initial(text: str | None) -> Any:
     return value
 
 
-def _folder(path: Path, values: dict[str, Any], *, several: bool) -> Path | None:
-    """Where the page of a file goes; None where several were given and no folder for them."""
+def _folder(path: Path, values: dict[str, Any], files: Sequence[Path]) -> Path | None:
+    """Where the page of a file goes; None where several `files` were given and no folder for them.
+
+    Files of one name, as in Jepsen's store, are told apart by their number in the command.
+    """
     out: Path | None = values["out"]
-    if several:
-        return out / path.name if out else None
+    if len(files) > 1:
+        alike = [one for one in files if one.name == path.name]
+        number = f"{files.index(path) + 1}-" if len(alike) > 1 else ""
+        return out / f"{number}{path.name}" if out else None
     if out:
         return out
     started = time.strftime("%Y%m%dT%H%M%S", time.gmtime())

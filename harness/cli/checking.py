@@ -181,6 +181,8 @@ def keep(checked: Checked, folder: Path, command: str) -> Path:
 
     results = checked.results
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*/[0-9]*.svg"):
+        old.unlink()
     evidence = results["evidence"][:FINDINGS_MAX]
     shown = [_shown(found, checked.columns) for found in evidence]
     page = folder / "report.html"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -51,12 +53,28 @@ def command(file: Path, **values: Any) -> int:
         if out is None:
             _convert(file, values, sys.stdout.buffer)
             return 0
-        with out.open("wb") as opened:
+        with _whole(out) as opened:
             _convert(file, values, opened)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise UserMistake(f"cannot convert {file}: {where}{error.strerror}") from None
     return 0
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `out` once it is whole: half a history reads like a whole one. Devices are written to as they are."""
+    if out.exists() and not out.is_file():
+        with out.open("wb") as opened:
+            yield opened
+        return
+    growing = out.with_name(f".{out.name}.part")
+    try:
+        with growing.open("wb") as opened:
+            yield opened
+        growing.replace(out)
+    finally:
+        growing.unlink(missing_ok=True)
 
 
 def _convert(file: Path, values: dict[str, Any], out: BinaryIO) -> None:

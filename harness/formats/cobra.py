@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from harness.errors import UserMistake
 from harness.formats.sessions import transaction
 from harness.formats.source import Source
 from harness.operation import Operation
@@ -40,7 +41,10 @@ def logs_of(folder: Path) -> list[Path]:
 
 def read(source: Source) -> Iterator[Operation]:
     """The operations of the folder of `source`; its lines are transactions. Raises HistoryDamaged."""
-    for session, path in enumerate(logs_of(source.path)):
+    logs = logs_of(source.path)
+    if not logs:
+        raise UserMistake(f"{source.path} is no folder with logs of Cobra (T0.log, T1.log ...)")
+    for session, path in enumerate(logs):
         yield from _session(source, path, session)
 
 

@@ -203,3 +203,34 @@ def test_viewer_of_porcupine_gets_its_data(file, tmp_path) -> None:
     )
 
     assert len(json.loads(out.read_text())["Partitions"][0]["History"]) == 3
+
+
+def test_converted_file_is_whole_or_not_there(file, tmp_path) -> None:
+    """A file may be converted in its own place, and what was there stays where a conversion is refused."""
+    path = file("h.edn", SKEW)
+
+    assert main(["convert", path, "--to", "jsonl", "--out", path]) == 0
+    converted = Path(path).read_bytes()
+    assert converted.startswith(b"{")
+    assert main(["convert", path, "--to", "plume", "--out", path]) == Exit.MISTAKE
+    assert Path(path).read_bytes() == converted
+    assert [one.name for one in tmp_path.iterdir()] == ["h.edn"]
+
+
+def test_files_of_one_name_keep_pages_of_their_own(file, tmp_path) -> None:
+    """Jepsen calls every history history.edn: the page of one does not take the place of another's."""
+    for name, text in (("a", SKEW), ("b", SKEW.replace("[:r :x [1]]", "[:r :x [1 7]]"))):
+        (tmp_path / name).mkdir()
+        file(f"{name}/history.edn", text)
+    out = tmp_path / "out"
+    files = [str(tmp_path / name / "history.edn") for name in "ab"]
+
+    main(["check", *files, "-m", "list-append", "-d", str(out)])
+
+    assert sorted(one.name for one in out.iterdir()) == ["1-history.edn", "2-history.edn"]
+
+
+def test_file_is_no_folder_of_logs(file, capsys) -> None:
+    """Cobra writes a folder: one file is refused, not judged as nothing."""
+    assert main(["check", file("h.edn", SKEW), "-m", "rw-register", "-f", "cobra"]) == Exit.MISTAKE
+    assert "no folder with logs of Cobra" in capsys.readouterr().err
