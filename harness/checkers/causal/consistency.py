@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from harness.checkers.causal.accesses import AMBIGUOUS, Accesses, accesses_of
-from harness.checkers.causal.memory import memory
+from harness.checkers.causal.memory import PASSED_MAX, memory
 from harness.checkers.causal.patterns import Pattern, conflict_cycle, consistency
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import EVIDENCE_MAX, finding
@@ -34,20 +34,30 @@ class CausalConsistency:
 
     name = "causal"
 
-    def __init__(self, level: Level = "consistency", *, keyed: bool = False) -> None:
-        """`keyed`: values are [key, value]."""
+    def __init__(
+        self,
+        level: Level = "consistency",
+        *,
+        keyed: bool = False,
+        passed_max: int = PASSED_MAX,
+    ) -> None:
+        """`keyed`: values are [key, value]; `passed_max`: how much the level ``memory`` may look at (see `memory`)."""
         self._level = level
         self._keyed = keyed
+        self._passed_max = passed_max
 
     def check(self, run: Run) -> Verdict:
         """See `Checker`; facts ``causal_accesses``, ``causal_sessions``, ``causal_patterns``: name -> how many."""
         accesses = accesses_of(paired(run.history), keyed=self._keyed)
         patterns, clocks, overtaken = consistency(accesses)
+        sessions_open = 0
         if clocks is not None and overtaken is not None:
             if self._level == "convergence":
                 patterns += conflict_cycle(accesses, clocks, overtaken)
             elif self._level == "memory":
-                patterns += memory(accesses)
+                found = memory(accesses, self._passed_max)
+                patterns += found.patterns
+                sessions_open = found.sessions_open
         facts = {
             "causal_accesses": len(accesses),
             "causal_sessions": len(set(accesses.session)),
@@ -63,6 +73,11 @@ class CausalConsistency:
         if ambiguous:
             what = f"several writes gave the value of {accesses.words(ambiguous[0])}: nobody knows which it saw"
             evidence.append(finding(self.name, "ambiguous-writes", what))
+        if sessions_open:
+            of_all = f"{sessions_open:,} of {facts['causal_sessions']:,} sessions"
+            evidence.append(
+                finding(self.name, "out-of-budget", f"{of_all} were not looked at to the end")
+            )
         if not any(saw >= 0 for saw in accesses.saw):
             evidence.append(finding(self.name, "stimulus", "no read is known to have seen a write"))
         return Verdict(valid="unknown" if evidence else True, facts=facts, evidence=evidence)

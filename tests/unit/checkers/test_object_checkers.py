@@ -269,3 +269,14 @@ def test_an_order_respects_every_edge():
 
     assert found == []
     assert order == [3, 1, 0, 2]
+
+
+def test_memory_without_time_for_every_session_is_unknown():
+    """Causal memory looks at one session after the other; those it had no time for may have seen anything."""
+    lines = [*done("0 write 1", "1 read 1", "2 read 1")]
+
+    verdict = judged(CausalConsistency("memory", passed_max=3), *lines)
+
+    assert verdict.valid == "unknown"
+    assert names(verdict) == ["out-of-budget"]
+    assert "2 of 3 sessions" in verdict.evidence[0]["what"]
