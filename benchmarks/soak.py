@@ -24,7 +24,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from harness.campaign.needs import check_needs
 from harness.campaign.outcome import Finished, keep
 from harness.campaign.places import prepare
 from harness.campaign.simulate import simulate
+from harness.cli.starting import start_time_now
 from harness.scenario import Scenario
 from harness.store import RunFolder, Store
 
@@ -66,7 +66,7 @@ class Proof:
         """Run one scenario and say how it went. What fails altogether is wrong too."""
         self.runs += 1
         scenario = case.scenario
-        start = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+        start = start_time_now()
         folder = self._store.create(scenario.name or scenario.workload, start)
         begun_s = time.monotonic()
         try:

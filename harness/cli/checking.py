@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
+from harness.cli.telling import VERDICT_WORDS
 from harness.cli.words import unknown_word
 from harness.errors import UserMistake
 
@@ -32,7 +33,6 @@ NAMES_SHOWN: Final = 4
 NEAR_MAX: Final = 16
 """Operations beside a finding that its picture shows."""
 
-_WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
 _SETTINGS: Final = {
     "group_size": "--group-size",
     "total": "--total-amount",
@@ -147,7 +147,7 @@ def told(results: Mapping[str, Any]) -> str:
 def tell(results: Mapping[str, Any]) -> None:
     """Print verdict, time, facts and the first findings."""
     how = f"{results['operations']:,} operations ({results['format']}) in {results['wall_s']:.2f} s"
-    lines = [f"{_WORDS[results['valid']]}  {results['file']}: {results['words']}, {how}"]
+    lines = [f"{VERDICT_WORDS[results['valid']]}  {results['file']}: {results['words']}, {how}"]
     lines += [f"  {_fact(fact, value)}" for fact, value in results["facts"].items()]
     lines += [f"  note: {note}" for note in results["notes"]]
     if results["torn"]:

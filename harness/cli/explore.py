@@ -6,7 +6,6 @@ crash. Both end with a statement of what was covered.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +21,8 @@ from harness.cli.options import (
     scenario_options,
     store_option,
 )
-from harness.cli.telling import tell_json
+from harness.cli.starting import start_time_now
+from harness.cli.telling import VERDICT_WORDS, tell_json
 from harness.cli.workload_list import WorkloadCommand
 from harness.errors import UserMistake
 
@@ -39,7 +39,6 @@ USUAL_PASSES: Final = 4
 USUAL_STEPS: Final = 10
 PASSES_MAX: Final = 20
 IMAGES_MAX: Final = 65_536
-_WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
 _SHOWN: Final = 3
 
 
@@ -157,7 +156,7 @@ def crashes(
         )
     run = ""
     if found.failed is not None:
-        start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+        start_time = start_time_now()
         run = str(run_seed(found.failed, Store(store), start_time)["run"])
         write_report(open_run(Path(run)))
     if not (json and quiet):
@@ -179,7 +178,7 @@ def _crashes_told(found: Schedules, scenario: Scenario, run: str) -> str:
     )
     both, one, none = (found.struck[crashed] for crashed in (2, 1, 0))
     lines = [
-        f"{_WORDS[found.valid]}  {scenario.workload}, seed {scenario.seed}: {tried}, {rest}",
+        f"{VERDICT_WORDS[found.valid]}  {scenario.workload}, seed {scenario.seed}: {tried}, {rest}",
         f"  {scope}",
         f"  both nodes were struck in {both:,}, one in {one:,}, none in {none:,}",
     ]
@@ -216,7 +215,7 @@ def _images_told(covered: Covered, scenario: Scenario, bound: int) -> str:
         f"up to {covered.choices_max} un-synced sectors and entries at once"
     )
     lines = [
-        f"{_WORDS[covered.valid]}  {scenario.workload}, seed {scenario.seed}: {what}",
+        f"{VERDICT_WORDS[covered.valid]}  {scenario.workload}, seed {scenario.seed}: {what}",
         f"  {where}",
         f"  every combination of {covered.complete} passes{bounded}",
     ]

@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import traceback
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from harness.campaign.night_plan import Step
 from harness.campaign.places import PLACES, prepare
 from harness.campaign.runs import run_real, run_seed, run_seeds
 from harness.campaign.search import Memory
+from harness.cli.starting import start_time_now
 from harness.errors import HarnessError
 from harness.scenario import Scenario
 from harness.store import Store, open_run
@@ -75,7 +75,7 @@ def _end_with_night() -> None:
 
 
 def _carried_out(step: Step, scenario: Scenario, store: Path, folder: Path) -> dict[str, Any]:
-    start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    start_time = start_time_now()
     runs = Store(store)
     if scenario.world in PLACES:
         prepare(scenario, click.echo)

@@ -44,18 +44,17 @@ def command(run: Path, world: str | None, json: bool, quiet: bool, **values: Any
 
 
 def _elsewhere(run: Path, world: str, *, json: bool, quiet: bool, values: Mapping[str, Any]) -> int:
-    from datetime import UTC, datetime
-
     from harness.campaign.carry_out import carry_out, written_down
     from harness.cli.exits import Exit
     from harness.cli.options import check_store, known, reach_from
     from harness.cli.progress import progress
+    from harness.cli.starting import start_time_now
     from harness.cli.telling import finish, tell_carried, tell_json
     from harness.store import Store, open_run
 
     check_store(values["store"])
     failure = written_down(open_run(run), known(), world)
-    start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    start_time = start_time_now()
     with progress(f"carrying to {world}", 1, quiet=quiet) as bar:
         summary = carry_out(
             failure,

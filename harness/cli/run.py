@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,7 @@ from harness.cli.options import (
     request_from,
     scenario_options,
 )
+from harness.cli.starting import start_time_now
 from harness.cli.words import LIST
 from harness.cli.workload_list import WorkloadCommand
 from harness.errors import UserMistake
@@ -73,7 +73,7 @@ def _run(request: Request) -> int:
         if scenario.world in PLACES:
             prepare(scenario, lambda line: click.echo(f"reprise: {line}", err=True), request.reach)
     store = Store(request.store)
-    start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    start_time = start_time_now()
     told: list[dict[str, Any]] = []
     for scenario in scenarios:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 
 from harness.cli.exits import exit_for
 from harness.cli.options import Request, output_options, request_from, scenario_options
+from harness.cli.starting import start_time_now
 from harness.cli.words import DURATION
 from harness.cli.workload_list import WorkloadCommand
 from harness.errors import UserMistake
@@ -87,7 +87,13 @@ def command(
         raise UserMistake("--seeds and --budget were given; one of them ends the search")
     request = request_from({"worlds": (), **values})
     if like is not None:
+        if steered or wide or keep_going:
+            raise UserMistake(
+                "--like tries one order of things under every seed; no --steer, --wide or --keep-going beside it"
+            )
         return _search_like(like, request, seeds=seeds, budget_s=budget_s)
+    if wide and request.file is not None:
+        raise UserMistake("--wide draws what nobody said, and a --scenario file says everything")
     if request.worlds not in ((), ("sim",)):
         raise UserMistake("a search runs in simulation; to run one scenario elsewhere, use run")
     [scenario] = scenarios_from(request, workload=None, worlds=("sim",))
@@ -95,11 +101,11 @@ def command(
         seeds = USUAL_SEEDS
     manner = Manner(
         steered=steered,
-        wide=wide and request.file is None,
+        wide=wide,
         said=_said(request),
         self_check=self_check_percent / 100,
     )
-    start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    start_time = start_time_now()
     with progress(f"searching {scenario.workload}", seeds or 0, quiet=request.quiet) as bar:
         summary = run_seeds(
             scenario,
@@ -132,7 +138,7 @@ def _search_like(run: Path, request: Request, *, seeds: int | None, budget_s: fl
             "--like takes everything from its run; no workload, scenario or option of one beside it"
         )
     failure = written_down(open_run(run), known(), "sim")
-    start_time = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    start_time = start_time_now()
     if seeds is None and budget_s is None:
         seeds = USUAL_SEEDS
     with progress("searching for the like", seeds or 0, quiet=request.quiet) as bar:

@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 import msgspec
 
-__all__ = ["finish", "tell", "tell_carried", "tell_json"]
+__all__ = ["VERDICT_WORDS", "finish", "tell", "tell_carried", "tell_json"]
 
-_WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
+VERDICT_WORDS: Final[dict[Any, str]] = {True: "VALID", False: "INVALID", "unknown": "UNKNOWN"}
 
 _FACTS: Final = (
     ("registrations_committed", "registrations committed"),
@@ -59,7 +59,7 @@ def tell_carried(summary: Mapping[str, Any]) -> None:
     seeds = f", seed {summary['seed']} of {summary['seeds']} tried" if "seeds" in summary else ""
     lines = [f"{summary['world']}: {wanted}: {came}{seeds}"]
     if not summary["again"]:
-        verdict = _WORDS[summary["valid"]].lower()
+        verdict = VERDICT_WORDS[summary["valid"]].lower()
         lines.append(f"  the run is {verdict}" + (f": {', '.join(others)}" if others else ""))
     lines += [
         f"  what happened is {summary['likeness']:.0%} alike",
@@ -117,7 +117,7 @@ def tell_json(results: Mapping[str, Any]) -> None:
 
 
 def _headline(summary: Mapping[str, Any]) -> str:
-    word = _WORDS[summary["valid"]]
+    word = VERDICT_WORDS[summary["valid"]]
     where = f"{summary['workload']} on {summary['world']}"
     if "seeds" not in summary:
         return f"{word}  {where}, seed {summary['seed']}"

@@ -27,6 +27,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["search", "--like", "RUN"], "there is no failure to carry"),
         (["search", "set", "--like", "RUN"], "--like takes everything from its run"),
         (["search", "--like", "RUN", "--nodes", "3"], "--like takes everything from its run"),
+        (["search", "--like", "RUN", "--wide"], "no --steer, --wide or --keep-going beside it"),
     ],
 )
 def test_what_cannot_be_carried_is_refused(

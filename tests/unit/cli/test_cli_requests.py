@@ -174,3 +174,17 @@ def test_unknown_word_without_a_near_one_lists_all() -> None:
         str(unknown_word("world", "moon", ("sim", "local")))
         == "no world 'moon'. There are: local, sim"
     )
+
+
+def test_a_wide_search_with_a_scenario_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file says all of a scenario, so nothing would be left for --wide to draw."""
+    file, store = tmp_path / "scenario.toml", tmp_path / "store"
+    file.write_text('workload = "set"\n', encoding="utf-8")
+
+    command = ["search", "--scenario", str(file), "--wide", "--seeds", "1", "--store", str(store)]
+
+    assert main(command) == 254
+    assert "a --scenario file says everything" in capsys.readouterr().err
+    assert not store.exists()
