@@ -8,7 +8,6 @@ key may use over all turns is its budget.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -30,12 +29,9 @@ from harness.checkers.linearizable.kernel import (
     run,
 )
 from harness.checkers.linearizable.search import Budget
+from harness.checkers.linearizable.search_room import filled, in_growing_room, open_steps
 
 __all__ = ["Searched", "search_keys"]
-
-_ROOM_FIRST = 1 << 12
-_ROOM_FACTOR = 16
-"""Configurations remembered at first; a search that needs more begins again with so many times more room."""
 
 _FITTING_FIRST, _RETURNING_FIRST = INFINITY >> 1, 0
 """What is added to the rank of a step that fits anywhere. Much of it: steps that need the state as it is go first. Nothing:
@@ -83,11 +79,11 @@ def search_keys(
     native = Steps(*(column(numbers) for numbers in steps))
     work = _work(encoded)
     answers = Answers(
-        ended=_filled(keys, OUT_OF_ROOM),
-        steps=_filled(keys, 0),
-        length=_filled(keys, 0),
-        stuck=_filled(keys, NOTHING),
-        order=_filled(count, NOTHING),
+        ended=filled(keys, OUT_OF_ROOM),
+        steps=filled(keys, 0),
+        length=filled(keys, 0),
+        stuck=filled(keys, NOTHING),
+        order=filled(count, NOTHING),
     )
     sink = encoded.states - 1 if encoded.lists else NOTHING
     work.now[GAIN], work.now[TRIED_MOST] = gain, steps_most
@@ -140,34 +136,20 @@ def _search_in_room(
     room_max: int,
 ) -> None:
     """Search the keys `left`, those that remember too much again with more room, up to `room_max`."""
-    room = min(_ROOM_FIRST, room_max)
-    while len(left):
-        slots = 2 << room.bit_length()
-        table = Table(_filled(slots, 0), _filled(slots, 0), _filled(slots, FREE), _filled(room, 0))
+
+    def search(left: Column, room: int, slots: int) -> Column:
+        table = Table(filled(slots, 0), filled(slots, 0), filled(slots, FREE), filled(room, 0))
         run(steps, work, table, answers, column(left), sink, steps_max)
-        left = left[np.asarray(answers.ended)[left] == OUT_OF_ROOM]
-        if room == room_max:
-            return
-        room = min(room * _ROOM_FACTOR, room_max)
+        out_of_room: Column = left[np.asarray(answers.ended)[left] == OUT_OF_ROOM]
+        return out_of_room
 
-
-def _filled(count: int, number: int) -> Any:
-    return column(np.full(count, number, dtype=np.int64))
+    in_growing_room(left, room_max, search)
 
 
 def _work(encoded: Encoded) -> Work:
     """Return the state of a search before its first step."""
-    steps, keys, states = encoded.steps, encoded.keys, encoded.states
-    definite, count = len(steps.called), len(encoded.rows)
-    following = np.arange(1, definite + keys + 1)
-    preceding = np.arange(-1, definite + keys - 1)
-    heads = definite + np.arange(keys)
-    begin, end = steps.begin[:-1], steps.begin[1:]
-    some = begin < end
-    following[heads] = np.where(some, begin, heads)
-    preceding[heads] = np.where(some, end - 1, heads)
-    following[end[some] - 1] = heads[some]
-    preceding[begin[some]] = heads[some]
+    steps, states, count = encoded.steps, encoded.states, len(encoded.rows)
+    following, preceding = open_steps(steps.begin)
     crash_need, crash_lead, crash_append = (
         numbers[steps.crash_of]
         for numbers in (steps.crash_need, steps.crash_lead, steps.crash_append)
@@ -181,19 +163,19 @@ def _work(encoded: Encoded) -> Work:
     value_of_edge = np.repeat(np.arange(len(steps.edge_begin) - 1), np.diff(steps.edge_begin))
     np.add.at(producers, steps.edge_to[: len(value_of_edge)], times[value_of_edge])
     return Work(
-        following=column(following),
-        preceding=column(preceding),
-        crash_taken=_filled(len(steps.crash_need), 0),
+        following=following,
+        preceding=preceding,
+        crash_taken=filled(len(steps.crash_need), 0),
         interest=column(interest),
         demand=column(demand),
         producers=column(producers),
-        stamp=_filled(encoded.classes, 0),
-        earliest=_filled(encoded.classes, 0),
-        trail=_filled(count + 1, 0),
-        wanted=_filled(states, 0),
-        deadline=_filled(states, 0),
-        frame_length=_filled(count + 2, 0),
-        frame_state=_filled(count + 2, 0),
-        frame_last=_filled(count + 2, 0),
-        now=_filled(NOW_PLACES, 0),
+        stamp=filled(encoded.classes, 0),
+        earliest=filled(encoded.classes, 0),
+        trail=filled(count + 1, 0),
+        wanted=filled(states, 0),
+        deadline=filled(states, 0),
+        frame_length=filled(count + 2, 0),
+        frame_state=filled(count + 2, 0),
+        frame_last=filled(count + 2, 0),
+        now=filled(NOW_PLACES, 0),
     )

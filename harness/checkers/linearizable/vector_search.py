@@ -6,7 +6,7 @@ and of the history, whatever the states are. An illegal verdict rests on a hash 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from harness.checkers.linearizable.calls import Calls, Column
 from harness.checkers.linearizable.compiled import column
 from harness.checkers.linearizable.encoding import marks
 from harness.checkers.linearizable.search import Budget
+from harness.checkers.linearizable.search_room import filled, in_growing_room, open_steps
 from harness.checkers.linearizable.vector_kernel import (
     ILLEGAL,
     LEGAL,
@@ -27,10 +28,6 @@ from harness.checkers.linearizable.vector_kernel import (
 from harness.checkers.linearizable.vectors import Encoded, Steps, encode
 
 __all__ = ["VectorsFound", "search_vectors"]
-
-_ROOM_FIRST = 1 << 12
-_ROOM_FACTOR = 16
-"""Configurations remembered at first; a search that needs more begins again with so many times more room."""
 
 
 class VectorsFound(NamedTuple):
@@ -84,51 +81,37 @@ def _search(encoded: Encoded, steps: Steps, which: Column, budget: Budget) -> An
     native = Steps(*(column(numbers) for numbers in steps))
     work = _work(encoded)
     answers = Answers(
-        ended=_filled(encoded.keys, OUT_OF_ROOM),
-        steps=_filled(encoded.keys, 0),
-        length=_filled(encoded.keys, 0),
-        order=_filled(len(encoded.rows), 0),
+        ended=filled(encoded.keys, OUT_OF_ROOM),
+        steps=filled(encoded.keys, 0),
+        length=filled(encoded.keys, 0),
+        order=filled(len(encoded.rows), 0),
     )
     definite = int(encoded.steps.begin[-1])
-    room, left = min(_ROOM_FIRST, budget.remembered_max), which
-    while len(left):
-        slots = 2 << room.bit_length()
-        table = Table(_filled(slots, 0), _filled(slots, 0), _filled(slots, 0), _filled(room, 0))
+
+    def search(left: Column, room: int, slots: int) -> Column:
+        table = Table(filled(slots, 0), filled(slots, 0), filled(slots, 0), filled(room, 0))
         run(native, work, table, answers, column(left), definite, budget.steps_max)
-        left = left[np.asarray(answers.ended)[left] == OUT_OF_ROOM]
-        if room == budget.remembered_max:
-            break
-        room = min(room * _ROOM_FACTOR, budget.remembered_max)
+        out_of_room: Column = left[np.asarray(answers.ended)[left] == OUT_OF_ROOM]
+        return out_of_room
+
+    in_growing_room(which, budget.remembered_max, search)
     return Answers(*(np.asarray(numbers) for numbers in answers))
-
-
-def _filled(count: int, number: int) -> Any:
-    return column(np.full(max(count, 1), number, dtype=np.int64))
 
 
 def _work(encoded: Encoded) -> Work:
     """Return the state of a search before its first step."""
-    steps, keys = encoded.steps, encoded.keys
-    definite, count = int(steps.begin[-1]), len(encoded.rows)
-    following = np.arange(1, definite + keys + 1)
-    preceding = np.arange(-1, definite + keys - 1)
-    heads = definite + np.arange(keys)
-    begin, end = steps.begin[:-1], steps.begin[1:]
-    some = begin < end
-    following[heads] = np.where(some, begin, heads)
-    preceding[heads] = np.where(some, end - 1, heads)
-    following[end[some] - 1] = heads[some]
-    preceding[begin[some]] = heads[some]
+    steps, count = encoded.steps, len(encoded.rows)
+    following, preceding = open_steps(steps.begin)
     return Work(
-        following=column(following),
-        preceding=column(preceding),
-        crash_taken=_filled(count, 0),
+        following=following,
+        preceding=preceding,
+        crash_taken=filled(count, 0),
         state=column(np.arange(max(encoded.registers, 1))),
         demand=column(np.bincount(steps.need, minlength=encoded.pairs)),
         producers=column(np.bincount(steps.put, minlength=encoded.pairs)),
-        trail=_filled(count, 0),
-        over=_filled(len(steps.put), 0),
-        frame_length=_filled(count + 2, 0),
-        frame_last=_filled(count + 2, 0),
-        now=_filled(NOW_PLACES, 0),
+        trail=filled(count, 0),
+        over=filled(len(steps.put), 0),
+        frame_length=filled(count + 2, 0),
+        frame_last=filled(count + 2, 0),
+        now=filled(NOW_PLACES, 0),
     )
