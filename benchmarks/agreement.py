@@ -23,7 +23,7 @@ sys.path.pop(0)  # this folder holds a coverage.py, which numba takes for the pa
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from call_histories import brute_force, drawn, joined
+from call_histories import brute_force, drawn, joined, window_from_any_state
 
 from harness.checkers.linearizable.by_search import search_each_key
 from harness.checkers.linearizable.by_sweep import (
@@ -36,7 +36,6 @@ from harness.checkers.linearizable.by_sweep import (
 from harness.checkers.linearizable.certificate import order_of
 from harness.checkers.linearizable.judge import judge
 from harness.checkers.linearizable.search import Budget, search
-from harness.checkers.linearizable.segments import from_every_state
 from harness.checkers.linearizable.sequential import MODELS
 from harness.checkers.linearizable.verify import problem_with
 from harness.checkers.linearizable.windows import window_of
@@ -103,7 +102,8 @@ def shown(rows: list[Any], model: str) -> bool:
     calls = joined([rows])
     window = window_of(calls, model)
     kept = calls.select(np.array(window.rows, dtype=np.int64))
-    alternatives = from_every_state(kept, model) if window.whatever_before else [kept]
+    anywhere = window.whatever_before
+    alternatives = window_from_any_state(calls, window.rows, model) if anywhere else [kept]
     if any(search(one, MODELS[model], BUDGET).valid is not False for one in alternatives):
         raise SystemExit(f"{model}: the window {window} proves nothing: {rows}")
     return bool(window.rows)

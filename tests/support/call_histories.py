@@ -5,12 +5,16 @@ at points inside their intervals, so that it is linearizable; some operations cr
 or two, after which it may be linearizable or not. `joined` makes each history a key of one set of columns.
 """
 
+import itertools
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from harness.checkers.linearizable.calls import INFINITY, NIL, Calls, Kind
+from harness.checkers.linearizable.segments import from_every_state
 from harness.checkers.linearizable.sequential import IMPOSSIBLE, MODELS, Action
+from harness.checkers.linearizable.vectors import touched
 
 CRASHED = 0.15
 SPOILED = 0.6
@@ -186,3 +190,34 @@ def brute_force(rows, model) -> bool:
         return False
 
     return explained(0, object_model.initial)
+
+
+def window_from_any_state(calls: Calls, window: Sequence[int], model: str) -> list[Calls]:
+    """The rows of a window, each time behind an operation that makes a state the object could have been in before them."""
+    kept = calls.select(np.array(window, dtype=np.int64))
+    if model != "multi-register":
+        return from_every_state(kept, model)
+    row, register, value, puts = touched(calls)
+    before = (
+        (puts == 1) & ~np.isin(row, window) & (calls.called[row] < kept.returned.max(initial=0))
+    )
+    choices = [
+        [(number, held) for held in {NIL, *value[before & (register == number)].tolist()}]
+        for number in sorted(set(register.tolist()))
+    ]
+    return [_behind_puts(kept, held) for held in itertools.product(*choices)]
+
+
+def _behind_puts(calls: Calls, held: Sequence[tuple[int, int]]) -> Calls:
+    puts = [(1, register, value) for register, value in held if value != NIL]
+    front = {"called": 0, "returned": 1, "key": 0, "kind": Kind.TXN_MANY, "value": 0, "value_to": 0}
+    later = msgspec.structs.replace(
+        calls,
+        called=calls.called + 2,
+        returned=np.where(calls.returned < INFINITY, calls.returned + 2, INFINITY),
+    )
+    return Calls(
+        **{name: np.append(number, getattr(later, name)) for name, number in front.items()},
+        begin=np.append(0, calls.begin + 3 * len(puts)),
+        items=np.append(np.array(puts, dtype=np.int64).reshape(-1), calls.items),
+    )
