@@ -4,7 +4,7 @@ For each model, with unique values (where monitors judge) and with repeated ones
 overlap, some crashed, most of them spoiled. Every order that a judge hands out is verified, and the search must
 agree where a monitor judged.
 
-    python benchmarks/agreement.py [--count N] [--seed N] [--json]
+    python benchmarks/agreement.py [--count N] [--seed N] [--models LIST] [--json]
 """
 
 from __future__ import annotations
@@ -129,10 +129,10 @@ def sweep(rows: list[Any], model: str, *, wide: bool, truth: bool) -> bool:
     return settled
 
 
-def measure(count: int, seed: int) -> list[dict[str, Any]]:
-    """Judge `count` histories of each model, half with unique values."""
+def measure(models: list[str], count: int, seed: int) -> list[dict[str, Any]]:
+    """Judge `count` histories of each of `models`, half with unique values."""
     lines = []
-    for model in MODELS:
+    for model in models:
         rng = random.Random(seed)  # noqa: S311 - histories, no secrets
         began_s = time.perf_counter()
         totals = {"judged": 0, "valid": 0, "by_monitor": 0, "by_sweep": 0, "windows": 0}
@@ -150,9 +150,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200_000, help="histories per model")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    lines = measure(arguments.count, arguments.seed)
+    lines = measure(arguments.models.split(","), arguments.count, arguments.seed)
     if arguments.json:
         print(json.dumps({"models": lines}))
         return

@@ -198,9 +198,8 @@ def window_from_any_state(calls: Calls, window: Sequence[int], model: str) -> li
     if model != "multi-register":
         return from_every_state(kept, model)
     row, register, value, puts = touched(calls)
-    before = (
-        (puts == 1) & ~np.isin(row, window) & (calls.called[row] < kept.returned.max(initial=0))
-    )
+    first_end = kept.returned.min(initial=INFINITY)
+    before = (puts == 1) & ~np.isin(row, window) & (calls.called[row] < first_end)
     choices = [
         [(number, held) for held in {NIL, *value[before & (register == number)].tolist()}]
         for number in sorted(set(register.tolist()))
