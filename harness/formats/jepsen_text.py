@@ -62,10 +62,10 @@ def _operations(source: Source) -> Iterator[Operation]:
 
 
 def _operation(text: str) -> Operation:
-    process, *fields = _forms(text)
-    if not 2 <= len(fields) <= 4:
+    forms = _forms(text)
+    if not 3 <= len(forms) <= 5:
         raise EdnDamaged("is no operation: process, type, f, value and error between tabs", 0)
-    kind, f, value, error = (*fields, None, None)[:4]
+    process, kind, f, value, error = (*forms, None, None)[:5]
     if kind != "invoke" and value == _TIMED_OUT and type(value) is Keyword:
         value, error = None, error or value
     if process is None:

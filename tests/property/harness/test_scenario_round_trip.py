@@ -9,10 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.operation import Kind
-from harness.scenario import After, At, FaultEntry, Known, Scenario, dump_scenario, load_scenario
+from harness.scenario import (
+    NO_NEMESIS,
+    After,
+    At,
+    FaultEntry,
+    Known,
+    Scenario,
+    dump_scenario,
+    load_scenario,
+)
 from harness.toml_writer import dumps
 
 names = st.text(min_size=1, max_size=8)
+nemeses = st.lists(names, max_size=3).filter(
+    lambda chosen: NO_NEMESIS not in chosen or len(chosen) == 1
+)
 scalars = (
     st.text(max_size=12)
     | st.integers(-(2**63), 2**63 - 1)
@@ -45,7 +57,7 @@ scenarios = st.builds(
     rate=st.floats(0, 1_000_000, exclude_min=True),
     time_limit_s=st.floats(0, 10_000_000, exclude_min=True),
     seed=st.integers(0, 2**64),
-    nemesis=st.lists(names, max_size=3),
+    nemesis=nemeses,
     bug=st.text(max_size=5),
     compat=st.text(max_size=5),
     options=tables,
