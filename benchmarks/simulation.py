@@ -42,9 +42,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cluster.trace import Applied
 from cluster.worlds.tape import Stream, Tape
 from harness.campaign.outcome import Finished
-from harness.campaign.plan import QUIET_NS, Plan, make_plan
+from harness.campaign.plan import Plan, make_plan
 from harness.campaign.simulate import simulate, simulate_plan
-from harness.generator import PENDING, SECOND_NS, Answer, Context, Generator
+from harness.generator import PENDING, SECOND_NS, Answer, Context, Generator, sleep
 from harness.operation import Operation
 from harness.scenario import At, FaultEntry, Scenario
 from harness.test import arrange, exact_faults
@@ -140,8 +140,7 @@ def plan_of(seed: int) -> tuple[Plan, Tape]:
         rate_hz=SECOND_NS,
         time_limit_ns=plan.test.time_limit_ns,
         exact=exact_faults(entries),
-        healing=[{"f": "stop-partition"}, {"f": "start"}],
-        quiet_ns=QUIET_NS["sim"],
+        healing=[{"f": "stop-partition"}, {"f": "start"}, sleep(SECOND_NS)],
     )
     replace = msgspec.structs.replace
     link = replace(plan.surroundings.link, **LATENCY)

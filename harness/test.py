@@ -27,7 +27,6 @@ from harness.generator import (
     in_order,
     nemesis,
     phases,
-    sleep,
     stagger,
     time_limit,
     when_told,
@@ -91,10 +90,9 @@ def arrange(
     faults: Generatorish = None,
     exact: Generatorish = None,
     healing: Generatorish = None,
-    quiet_ns: int = 0,
 ) -> Generator:
-    """Return the whole of a test: load and faults until the limit, `healing`, quiet, the final
-    generator, the epilogue.
+    """Return the whole of a test: load and faults until the limit, `healing`, the final generator,
+    the epilogue.
 
     `rate_hz` is operations per second of all clients together. `faults` and `healing` are
     operations of the nemesis; `exact` (see `exact_faults`) sees every event of the run. Each part
@@ -104,7 +102,6 @@ def arrange(
     return phases(
         time_limit(time_limit_ns, any_of(load, nemesis(faults), exact)),
         nemesis(healing),
-        nemesis(sleep(quiet_ns)) if quiet_ns else None,
         clients(workload.final_generator),
         workload.epilogue,
     )

@@ -208,6 +208,7 @@ ARGUMENTS: dict[str, tuple[Shape | None, Shape | None]] = {
     "await-exit": (_Wait, None),
     "bitflip": (None, _BitFlip),
     "bump-clock": (_Bump, _BumpThese),
+    "catch-up": (_Nothing, None),
     "crash-point": (_CrashPoint, None),
     "cut-clients": (_DrawnStrike, _Strike),
     "degrade": (_Degrade, _DegradeThese),

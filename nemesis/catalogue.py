@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.client import Nemesis
+from nemesis.catch_up import CatchUpNemesis
 from nemesis.clients import ClientsNemesis, clients
 from nemesis.clock import ClockNemesis, clock
 from nemesis.crash_replay import CrashReplayNemesis, crash_replay
@@ -45,6 +46,7 @@ REFUSED = frozenset({"disk"})
 """Nemeses whose right answer is not that everything survives: a node that meets EIO or a full disk refuses or halts."""
 
 EVERY: tuple[Callable[[], Nemesis], ...] = (
+    CatchUpNemesis,
     ClientsNemesis,
     ClockNemesis,
     CrashReplayNemesis,
@@ -69,6 +71,7 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "await-exit": frozenset(),
     "bitflip": frozenset({"file-faults"}),
     "bump-clock": frozenset({"realtime"}),
+    "catch-up": frozenset({"inspect"}),
     "crash-point": frozenset({"crash-points", "kill", "power", "inspect"}),
     "cut-clients": frozenset({"cut-clients"}),
     "degrade": frozenset({"link-faults"}),

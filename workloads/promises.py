@@ -13,6 +13,7 @@ from harness.checkers.availability import Availability
 from harness.checkers.checker import Checker
 from harness.checkers.crash_facts import CrashFacts
 from harness.checkers.durability import Durability, Logged
+from harness.checkers.liveness import Liveness
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.stats import Stats
 from harness.checkers.unforced_errors import UnforcedErrors
@@ -27,6 +28,7 @@ def promises(logged: Logged, *, may_fail: tuple[str, ...] = ()) -> tuple[Checker
         Agreement(),
         RestartLoop(),
         Availability(),
+        Liveness(),
         CrashFacts(),
         Stats(may_fail),
         UnforcedErrors(),

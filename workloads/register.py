@@ -20,6 +20,7 @@ from harness.checkers.crash_facts import CrashFacts
 from harness.checkers.decided_by_log import decided_by_log
 from harness.checkers.durability import Durability
 from harness.checkers.linearizability import Linearizability
+from harness.checkers.liveness import Liveness
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.stats import Stats
 from harness.checkers.unforced_errors import UnforcedErrors
@@ -119,6 +120,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
             Agreement(),
             RestartLoop(),
             Availability(),
+            Liveness(),
             CrashFacts(),
             Stats(("cas",)),
             UnforcedErrors(),

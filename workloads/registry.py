@@ -28,6 +28,7 @@ from harness.checkers.agreement import Agreement
 from harness.checkers.availability import RECOVERY_LIMIT_NS, Availability
 from harness.checkers.crash_facts import CrashFacts
 from harness.checkers.durability import Durability
+from harness.checkers.liveness import Liveness
 from harness.checkers.registry_model import RegistryModel
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.stats import Stats
@@ -320,6 +321,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
             Agreement(),
             RestartLoop(),
             Availability(aside=("read-rows",)),
+            Liveness(),
             CrashFacts(),
             Stats(("propose_raw", "write")),
             UnforcedErrors(),

@@ -17,6 +17,7 @@ from harness.checkers.agreement import Agreement
 from harness.checkers.availability import Availability
 from harness.checkers.crash_facts import CrashFacts
 from harness.checkers.durability import Durability
+from harness.checkers.liveness import Liveness
 from harness.checkers.restart_loop import RestartLoop
 from harness.checkers.set_full import SetFull
 from harness.checkers.stats import Stats
@@ -91,6 +92,7 @@ def workload(options: Mapping[str, Any]) -> Workload:
             Agreement(),
             RestartLoop(),
             Availability(),
+            Liveness(),
             CrashFacts(),
             Stats(),
             UnforcedErrors(),

@@ -28,6 +28,7 @@ from harness.scenario import NO_NEMESIS, At, Scenario
 from harness.test import Test, Workload, arrange, exact_faults, triggers_of
 from nemesis.arguments import check_fault
 from nemesis.catalogue import EVERY, NEMESES, OPERATIONS
+from nemesis.catch_up import CatchUpNemesis
 from nemesis.exact import ExactNemesis
 from nemesis.membership import SPARES, MembershipNemesis
 from nemesis.moments import check_moment, points_of
@@ -52,8 +53,6 @@ WAL_SEGMENT_BYTES = 8 * 1024
 """About eighty entries: runs begin and drop segments, and a restart does not read long-finished work again."""
 INTERVALS_S = (0.3, 0.7, 1.5, 3.0)
 """What a swarm of named nemeses draws from: how often each strikes."""
-QUIET_NS = {world: timing[0] * 10 // 3 * 1_000_000 for world, timing in TIMING_MS.items()}
-"""World -> time to recover once everything is undone: the election timeout three times, and some; a second in simulation."""
 WARM_UP_NS = SECOND_NS // 2
 """Faults begin when there has been time to elect a leader: before that they all look alike."""
 
@@ -108,8 +107,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
             time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
             faults=None if scenario.faults else [sleep(WARM_UP_NS), faults.generator],
             exact=exact if listed is None else any_of(listed, exact),
-            healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}],
-            quiet_ns=QUIET_NS[scenario.world],
+            healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}, {"f": "catch-up"}],
         ),
         checkers=(
             *workload.checkers,
@@ -189,14 +187,16 @@ def _spares(scenario: Scenario, names: Collection[str]) -> tuple[str, ...]:
 
 
 def _compose(names: list[str], options: Mapping[str, Any], paces: Mapping[str, float]) -> Package:
-    """Compose the named packages, each at its pace. What the end of a run asks for is always understood: starts, and single crash orders."""
+    """Compose the named packages, each at its pace. What the end of a run asks for is always understood: starts, single crash orders, waiting."""
     packages = [
         NEMESES[name]({**options, **({"interval_s": paces[name]} if name in paces else {})})
         for name in names
         if name != NO_NEMESIS
     ]
     ending = Package(
-        name="ending", nemesis=Composed([ExactNemesis(), ProcessNemesis()]), generator=None
+        name="ending",
+        nemesis=Composed([ExactNemesis(), ProcessNemesis(), CatchUpNemesis()]),
+        generator=None,
     )
     return compose([*packages, ending])
 

@@ -1,7 +1,7 @@
 """Progress after the last fault was undone (L3): somebody must succeed within the limit.
 
 A fault ends when the world heals, resumes or starts a node. The last such event of the history's nemesis is
-"the heal"; a run without any is judged from its beginning. Only operations invoked afterwards count, and in a scenario that
+"the heal"; to wait until the cluster has caught up heals nothing. A run without any is judged from its beginning. Only operations invoked afterwards count, and in a scenario that
 poisons the cluster only those before the poison. A run that ended before the limit, without a success, is unknown.
 """
 
@@ -13,19 +13,22 @@ from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import finding
 from harness.operation import NEMESIS, Operation
 
-__all__ = ["RECOVERY_LIMIT_NS", "Availability", "healed_at_ns"]
+__all__ = ["CATCH_UP", "RECOVERY_LIMIT_NS", "Availability", "healed_at_ns"]
 
 _SECOND_NS = 1_000_000_000
 RECOVERY_LIMIT_NS = 15 * _SECOND_NS
 
+CATCH_UP = "catch-up"
+"""The operation that waits until the cluster has recovered."""
+
 
 def healed_at_ns(history: Sequence[Operation]) -> int:
-    """Return when the nemesis did its last, before a poison if there is one; 0 if it did nothing."""
+    """Return when the nemesis did its last but wait, before a poison if there is one; 0 if it did nothing."""
     healed_ns = 0
     for operation in history:
         if operation.f == "propose_raw":
             break
-        if operation.process == NEMESIS:
+        if operation.process == NEMESIS and operation.f != CATCH_UP:
             healed_ns = max(healed_ns, operation.time_ns)
     return healed_ns
 

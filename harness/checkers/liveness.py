@@ -3,7 +3,10 @@
 `availability` asks whether somebody succeeds; here every member must have applied what was committed when the cluster was healed,
 within the limit. Excused is who is down at the end, paused, cut off, or has a failing disk: the fact ``held_back`` names the
 fault that remained, and other checkers judge whether it should have. Who is no member is not asked. A node that is behind for no
-such reason when the run ends before the limit makes it unknown.
+such reason when the run ends before the limit makes it unknown; runs wait with their last reads until everybody has caught up
+(`nemesis.catch_up`), so that hardly happens.
+
+The end is the last operation: what the world does then, to undo and to stop, is not looked at.
 
 What is healed, and when, is told by `availability.healed_at_ns`.
 """
@@ -55,7 +58,8 @@ class Liveness:
     def check(self, run: Run) -> Verdict:
         """See `Checker`; facts ``caught_up`` (nodes), ``caught_up_after_ns`` (the last one; -1: nobody), ``held_back``."""
         healed_ns = healed_at_ns(run.history)
-        story = _Story(run.trace, healed_ns)
+        end_ns = run.history[-1].time_ns if run.history else 0
+        story = _Story([event for event in run.trace if event.at_ns <= end_ns], healed_ns)
         facts: dict[str, Any] = {
             "caught_up": 0,
             "caught_up_after_ns": -1,
@@ -63,7 +67,6 @@ class Liveness:
         }
         evidence: list[dict[str, Any]] = []
         convicted = False
-        end_ns = max((event.at_ns for event in run.trace[-1:]), default=0)
         for (node, group), goal in story.goals().items():
             place = (node, group)
             reached_ns = story.reached_ns(place, goal)

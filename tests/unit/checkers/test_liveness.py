@@ -75,9 +75,9 @@ def judged(*events: Event, end_ns: int = 1000, voters: tuple[str, ...] = NODES) 
         *events,
     ]
     trace.sort(key=lambda event: event.at_ns)
-    trace.append(stopped("n1", "stop", end_ns))
     healing = Operation(process=NEMESIS, type="info", f="heal", time_ns=HEALED_NS)
-    run = Run(nodes=NODES, history=[healing], trace=trace, options={}, final_state={})
+    last = Operation(process=0, type="ok", f="read", time_ns=end_ns)
+    run = Run(nodes=NODES, history=[healing, last], trace=trace, options={}, final_state={})
     return Liveness(LIMIT_NS).check(run)
 
 

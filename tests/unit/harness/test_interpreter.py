@@ -445,15 +445,14 @@ class TestArrange:
             final_generator=each_thread({"f": "last"}),
         )
 
-    def test_load_and_faults_then_healing_then_quiet_then_final(self) -> None:
-        """The four parts follow each other and each waits for the one before."""
+    def test_load_and_faults_then_healing_then_final(self) -> None:
+        """The three parts follow each other and each waits for the one before."""
         arranged = arrange(
             self.workload(),
             rate_hz=10,
             time_limit_ns=SECOND_NS,
             faults=delay(SECOND_NS // 2, repeat({"f": "break"})),
-            healing={"f": "mend"},
-            quiet_ns=SECOND_NS,
+            healing=[{"f": "mend"}, sleep(SECOND_NS)],
         )
         history = Rig(arranged, concurrency=2).run()
         begun = [
