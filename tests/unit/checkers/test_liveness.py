@@ -117,6 +117,14 @@ def test_a_run_that_ends_before_the_limit_is_no_pass():
     assert verdict.evidence[0]["node"] == "n3"
 
 
+def test_what_the_world_does_behind_the_last_operation_counts_for_nobody():
+    """A node that ended is started once more when everything is undone, and that is no excuse lost."""
+    verdict = judged(stopped("n3", "error", 120), started("n3", 2, 1001))
+
+    assert verdict.valid is True
+    assert list(verdict.facts["held_back"]) == ["n3"]
+
+
 @pytest.mark.parametrize(
     ("events", "why"),
     [
