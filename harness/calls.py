@@ -11,8 +11,8 @@ put and appended, which works where none of them begins with another. Where nobo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterable
+from itertools import chain, pairwise
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,7 @@ import numpy as np
 from harness.checkers.linearizable.calls import NIL, Calls, Column, Kind
 from harness.checkers.linearizable.vectors import keys_apart
 from harness.columns import ABSENT, FAIL, Codes, Columns, Misfit
+from harness.conventions import UNCOMPARED
 from harness.values import frozen, frozen_all
 
 __all__ = ["MEANINGS", "Called", "calls_of"]
@@ -47,19 +48,15 @@ class Called(msgspec.Struct, frozen=True):
     rows: Column
 
 
-_MANY_KINDS: Final = {
-    "read": Kind.READ_MANY,
-    "r": Kind.READ_MANY,
-    "write": Kind.WRITE_MANY,
-    "w": Kind.WRITE_MANY,
-}
+_PUTS: Final = {"read": False, "r": False, "write": True, "w": True}
+"""What a transaction does to one of several registers -> whether it puts something there."""
 
 _READ_ALL: Final = Meaning(kind=Kind.READ_LIST, items="result")
 _APPEND: Final = Meaning(kind=Kind.APPEND, value="argument")
 _INSERT: Final = Meaning(kind=Kind.INSERT, value="argument")
 _REMOVE: Final = Meaning(kind=Kind.REMOVE, value="result")
 _WRITE: Final = Meaning(kind=Kind.WRITE, value="argument")
-_MANY: Final = Meaning(kind=Kind.WRITE_MANY)
+_MANY: Final = Meaning(kind=Kind.TXN_MANY)
 """Reads and writes of several registers: its value says which."""
 
 _REGISTER: Final = {
@@ -118,7 +115,7 @@ def calls_of(
     if refused is not None:
         taken[refused] = True
     rows = np.flatnonzero(taken)
-    filled = _Filled(columns, rows, initial)
+    filled = _Filled(columns, rows, initial, compared=convention not in UNCOMPARED)
     meanings = MEANINGS[convention]
     cut: Cut = _items
     if convention == "kv" and "append" in columns.fs:
@@ -164,7 +161,7 @@ def calls_of(
 class _Filled:
     """The columns of `Calls` on their way."""
 
-    def __init__(self, columns: Columns, rows: Column, initial: Any) -> None:
+    def __init__(self, columns: Columns, rows: Column, initial: Any, *, compared: bool) -> None:
         self._columns = columns
         self._rows = rows
         count = len(rows)
@@ -173,9 +170,12 @@ class _Filled:
         self.value_to = np.zeros(count, np.int64)
         self.sizes = np.zeros(count, np.int64)
         self._lists: dict[int, list[int]] = {}
-        """Code of what a read saw -> codes of its items; below `ABSENT` one row's own."""
+        """Code of what a read saw -> codes of its items."""
         self._seen = np.full(count, ABSENT, np.int64)
-        self._codes = Codes({key: code for code, key in enumerate(frozen_all(columns.values))})
+        self._given = np.zeros(0, np.int64)
+        """All items, where they stand in the values themselves."""
+        values = columns.values if compared else [None]
+        self._codes = Codes({key: code for code, key in enumerate(frozen_all(values))})
         self._initial = self._codes[frozen(initial)]
         """Code that changes places with that of None."""
         self._codes[None], self._codes[frozen(initial)] = self._initial, NIL
@@ -223,30 +223,29 @@ class _Filled:
 
     def many_registers(self) -> None:
         """Fill everything from lists of [f, register, value]; a read that saw nil says nothing."""
-        columns, registers = self._columns, Codes()
-        for place, row in enumerate(self._rows.tolist()):
-            done = columns.result[row] if columns.result[row] != ABSENT else columns.argument[row]
-            try:
-                told = [(_MANY_KINDS[f], key, value) for f, key, value in columns.values[done]]
-                kinds = {kind for kind, _, _ in told}
-                triples = [
-                    [
-                        int(kind == Kind.WRITE_MANY),
-                        registers[frozen(key)],
-                        self._codes[frozen(value)],
-                    ]
-                    for kind, key, value in told
-                    if kind == Kind.WRITE_MANY or value is not None
-                ]
-            except (LookupError, TypeError, ValueError):
-                raise self._misfit(np.array([place]), "is no list of reads and writes") from None
-            self.kind[place] = kinds.pop() if len(kinds) == 1 else Kind.TXN_MANY
-            if self.kind[place] != Kind.TXN_MANY:
-                triples = [triple[1:] for triple in triples]
-            items = [code for triple in triples for code in triple]
-            self._lists[-2 - place] = items
-            self._seen[place] = -2 - place
-            self.sizes[place] = len(items)
+        columns = self._columns
+        result, argument = columns.result[self._rows], columns.argument[self._rows]
+        done = np.where(result != ABSENT, result, argument)
+        told = [columns.values[code] for code in done.tolist()]
+        try:
+            puts, registers, values = _triples(chain.from_iterable(told))
+        except (LookupError, TypeError, ValueError):
+            raise self._misfit(_first_wrong(told), "is no list of reads and writes") from None
+        codes = Codes()
+        items = np.stack(
+            [
+                np.fromiter(puts, np.int64, len(puts)),
+                np.fromiter([codes[one] for one in frozen_all(registers)], np.int64, len(puts)),
+                np.fromiter([self._codes[one] for one in frozen_all(values)], np.int64, len(puts)),
+            ],
+            axis=1,
+        )
+        silent = np.fromiter([one is None for one in values], np.bool_, len(values))
+        says = (items[:, 0] == 1) | ~silent
+        row = np.repeat(np.arange(len(told)), np.fromiter(map(len, told), np.int64, len(told)))
+        self.kind[:] = Kind.TXN_MANY
+        self.sizes[:] = 3 * np.bincount(row[says], minlength=len(told))
+        self._given = items[says].reshape(-1)
 
     def empty_is_nothing(self) -> None:
         """Let the empty string be what a key holds that nobody wrote."""
@@ -255,6 +254,8 @@ class _Filled:
 
     def items(self) -> Column:
         """All items, row after row."""
+        if len(self._given):
+            return self._given
         seen = self._seen[self._seen != ABSENT].tolist()
         count = int(self.sizes.sum())
         return np.fromiter((item for code in seen for item in self._lists[code]), np.int64, count)
@@ -263,6 +264,26 @@ class _Filled:
         row = int(self._rows[chosen[0]])
         name = self._columns.fs[self._columns.f[row]]
         return Misfit(int(self._columns.called[row]), f"({name}) {what}")
+
+
+def _triples(told: Iterable[Any]) -> tuple[list[bool], list[Any], list[Any]]:
+    """Take [f, register, value] apart: whether each puts, registers, values. Raises LookupError, TypeError or ValueError."""
+    puts, registers, values = [], [], []
+    for f, register, value in told:
+        puts.append(_PUTS[f])
+        registers.append(register)
+        values.append(value)
+    return puts, registers, values
+
+
+def _first_wrong(told: list[Any]) -> Column:
+    """Return the place of the first value that is no list of reads and writes."""
+    for place, one in enumerate(told):
+        try:
+            _triples(one)
+        except (LookupError, TypeError, ValueError):
+            return np.array([place])
+    raise AssertionError("values that can be taken apart one by one can be together")
 
 
 def _items(value: Any) -> list[Any] | None:

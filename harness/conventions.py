@@ -36,7 +36,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["CONVENTIONS", "Convention", "Path", "Roles", "independent", "parts"]
+__all__ = ["CONVENTIONS", "UNCOMPARED", "Convention", "Path", "Roles", "independent", "parts"]
 
 Path = tuple[int | str, ...]
 
@@ -91,6 +91,10 @@ CONVENTIONS: Final[dict[str, Convention]] = {
     "multi-register": {"txn": _BOTH},
     "txn": {"txn": _BOTH},
 }
+
+
+UNCOMPARED: Final = frozenset({"multi-register"})
+"""Conventions whose values are taken apart by whoever judges, and never compared as wholes."""
 
 
 def independent(convention: Convention) -> Convention:

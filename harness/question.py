@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from harness.checkers.checker import Verdict
 from harness.columns import NIL, OK, Columns, columns_of, held_columns_of, pairs_of, rises
-from harness.conventions import CONVENTIONS, Convention, independent
+from harness.conventions import CONVENTIONS, UNCOMPARED, Convention, independent
 from harness.formats.catalogue import FORMATS, load_columns, load_operations, refused_at
 from harness.formats.source import Source
 from harness.idle import passed
@@ -70,7 +70,10 @@ class Question:
     @cached_property
     def columns(self) -> Columns:
         """The history in columns. Raises HistoryDamaged naming the line."""
-        found, source = load_columns(self.path, self.format_name, self._convention)
+        compared = self.convention not in UNCOMPARED
+        found, source = load_columns(
+            self.path, self.format_name, self._convention, compared=compared
+        )
         self._take(source, found)
         return found
 

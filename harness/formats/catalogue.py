@@ -183,10 +183,12 @@ def load_operations(path: Path, name: str) -> tuple[list[Operation], Source]:
         return list(FORMATS[name].read(source)), source
 
 
-def load_columns(path: Path, name: str, convention: Convention) -> tuple[Columns, Source]:
-    """The history of `path` in columns, and its source. Raises HistoryDamaged naming the line."""
+def load_columns(
+    path: Path, name: str, convention: Convention, *, compared: bool = True
+) -> tuple[Columns, Source]:
+    """The history of `path` in columns, and its source; `compared` as `columns` has it. Raises HistoryDamaged naming the line."""
     with refused_at(path, name), opened(path, name) as source:
-        return columns(_events(source, name), convention), source
+        return columns(_events(source, name), convention, compared=compared), source
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from harness.checkers.linearizable.calls import INFINITY, NIL, Calls, Column, Kind
+from harness.checkers.linearizable.calls import INFINITY, NIL, Calls, Column, Flags, Kind
 from harness.checkers.linearizable.encoding import marks
 
 __all__ = ["Encoded", "Steps", "encode", "keys_apart", "touched"]
@@ -57,26 +57,6 @@ class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     pairs: int
 
 
-class _Pairs:
-    """Numbers for registers and pairs as they turn up."""
-
-    def __init__(self, registers: dict[tuple[int, int], int]) -> None:
-        self._registers = registers
-        self.never = len(registers)
-        """The pair that no register ever is."""
-        self._numbers: dict[tuple[int, int], int] = {}
-        self.register = [*range(len(registers)), 0]
-
-    def number(self, key: int, register: int, value: int) -> int:
-        place = self._registers[key, register]
-        if value == NIL:
-            return place
-        number = self._numbers.setdefault((place, value), len(self.register))
-        if number == len(self.register):
-            self.register.append(place)
-        return number
-
-
 def touched(calls: Calls) -> tuple[Column, Column, Column, Column]:
     """Return row, register, value, and whether it is put, of everything that the operations see and put, in order."""
     sizes = calls.sizes()
@@ -99,9 +79,8 @@ def keys_apart(calls: Calls) -> Column:
     Linearizability is local (Herlihy & Wing 1990), so each may be judged alone. What touches no register stays with the first of its key.
     """
     row, register, _, _ = touched(calls)
-    _, place = np.unique(np.stack([calls.key[row], register]), axis=1, return_inverse=True)
-    place = place.reshape(-1)
-    group = list(range(int(place.max(initial=-1)) + 1))
+    place, count = _numbered(calls.key[row], register)
+    group = list(range(count))
 
     def first_of(one: int) -> int:
         while group[one] != one:
@@ -109,12 +88,10 @@ def keys_apart(calls: Calls) -> Column:
             one = group[one]
         return one
 
-    before, before_row = -1, -1
-    for here, here_row in zip(place.tolist(), row.tolist(), strict=True):
-        if here_row == before_row:
-            one, other = first_of(before), first_of(here)
-            group[max(one, other)] = min(one, other)
-        before, before_row = here, here_row
+    beside = row[1:] == row[:-1]
+    for joined in np.unique(place[:-1][beside] * count + place[1:][beside]).tolist():
+        one, other = first_of(joined // count), first_of(joined % count)
+        group[max(one, other)] = min(one, other)
     firsts = np.array([first_of(one) for one in group], dtype=np.int64)
     apart = np.full(len(calls), -1, dtype=np.int64)
     apart[row] = firsts[place] if len(place) else 0
@@ -133,33 +110,28 @@ def encode(calls: Calls) -> Encoded:
     """Encode all keys of `calls`, whose numbers are dense."""
     row, register, value, puts = touched(calls)
     keys = calls.keys
-    registers: dict[tuple[int, int], int] = {}
-    for whose in zip(calls.key[row].tolist(), register.tolist(), strict=True):
-        registers.setdefault(whose, len(registers))
-    pairs = _Pairs(registers)
-    definite = calls.returned < INFINITY
-    needs: list[list[int]] = [[] for _ in range(len(calls))]
-    left: list[dict[int, int]] = [{} for _ in range(len(calls))]
-    told = (calls.key[row], row, register, value, puts, definite[row])
-    for key, at, place, seen, put, known in zip(*(one.tolist() for one in told), strict=True):
-        pair = pairs.number(key, place, seen)
-        if put:
-            left[at][place] = pair
-        elif known and place in left[at]:
-            needs[at] += [] if left[at][place] == pair else [pairs.never]
-        elif known:
-            needs[at].append(pair)
+    place, registers = _numbered(calls.key[row], register)
+    pair, beyond = _numbered(place, value)
+    first_pair = np.zeros(beyond, dtype=np.int64)
+    first_pair[pair] = place
+    pair = np.where(value == NIL, place, registers + 1 + pair)
+    known = calls.returned < INFINITY
+    needs, left = _needs_and_puts(row, place, pair, puts == 1, registers)
+    needs = needs[:, known[needs[0]]]
+    changes = np.zeros(len(calls), dtype=np.bool_)
+    changes[left[0]] = True
     by_key = np.argsort(calls.key, kind="stable")
-    first = by_key[definite[by_key]]
-    changes = np.array([bool(one) for one in left], dtype=np.bool_)
-    last = by_key[(~definite & changes)[by_key]]
+    first = by_key[known[by_key]]
+    last = by_key[(~known & changes)[by_key]]
     rows = np.concatenate([first, last])
     lines = np.arange(keys + 1)
     begin = np.searchsorted(calls.key[first], lines)
     crash_begin = np.searchsorted(calls.key[last], lines)
-    need_begin, need = _flat([list(dict.fromkeys(needs[at])) for at in rows.tolist()])
-    put_begin, put = _flat([list(left[at].values()) for at in rows.tolist()])
-    count = len(pairs.register)
+    step = np.full(len(calls), len(rows))
+    step[rows] = np.arange(len(rows))
+    need_begin, need = _by_step(step, needs, len(rows))
+    put_begin, put = _by_step(step, left, len(rows))
+    count = registers + 1 + beyond
     return Encoded(
         steps=Steps(
             begin=begin,
@@ -171,7 +143,7 @@ def encode(calls: Calls) -> Encoded:
             need=need,
             put_begin=put_begin,
             put=put,
-            register=np.array(pairs.register, dtype=np.int64),
+            register=np.concatenate([np.arange(registers), [0], first_pair]),
             mark=marks(len(rows), 1),
             other_mark=marks(len(rows), 2),
             pair_mark=marks(count, 3),
@@ -179,12 +151,46 @@ def encode(calls: Calls) -> Encoded:
         ),
         rows=rows,
         keys=keys,
-        registers=len(registers),
+        registers=registers,
         pairs=count,
     )
 
 
-def _flat(lists: list[list[int]]) -> tuple[Column, Column]:
-    """Return where each list begins when all stand behind each other (and one more line), and that."""
-    begin = np.concatenate([[0], np.cumsum([len(one) for one in lists], dtype=np.int64)])
-    return begin, np.fromiter((one for each in lists for one in each), np.int64, int(begin[-1]))
+def _numbered(one: Column, other: Column) -> tuple[Column, int]:
+    """Return a dense number for each two numbers, and how many there are."""
+    code = one * (int(other.max(initial=0)) + 1) + other
+    distinct, numbers = np.unique(code, return_inverse=True)
+    return numbers.reshape(-1), len(distinct)
+
+
+def _needs_and_puts(
+    row: Column, place: Column, pair: Column, puts: Flags, never: int
+) -> tuple[Column, Column]:
+    """Return which pair each row needs, and which it leaves: two lines, rows and pairs."""
+    order = np.lexsort((place, row))
+    row, place, pair, puts = row[order], place[order], pair[order], puts[order]
+    index = np.arange(len(row))
+    fresh = np.ones(len(row), dtype=np.bool_)
+    fresh[1:] = (row[1:] != row[:-1]) | (place[1:] != place[:-1])
+    latest = np.maximum.accumulate(np.where(puts, index, -1))
+    before = np.concatenate([[-1], latest])[: len(row)]
+    own = before >= np.maximum.accumulate(np.where(fresh, index, 0))
+    fits = own & (pair[before] == pair)
+    seen = ~puts & ~fits
+    width = int(pair.max(initial=never)) + 1
+    needed = np.unique((row * width + np.where(own, never, pair))[seen])
+    ends = np.ones(len(row), dtype=np.bool_)
+    ends[:-1] = fresh[1:]
+    group_begin = np.flatnonzero(fresh)
+    stays = latest[ends]
+    stays = stays[stays >= group_begin]
+    return np.stack([needed // width, needed % width]), np.stack([row[stays], pair[stays]])
+
+
+def _by_step(step: Column, pairs: Column, count: int) -> tuple[Column, Column]:
+    """Return where the pairs of each step begin (and one more line), and these; of rows that are no step nothing stays."""
+    of = step[pairs[0]]
+    order = np.argsort(of, kind="stable")
+    of, pair = of[order], pairs[1][order]
+    begin = np.searchsorted(of, np.arange(count + 1))
+    return begin, pair[: begin[-1]]

@@ -48,6 +48,7 @@ from harness.checkers.transactions.special import find_special, joined, named
 from harness.checkers.transactions.transactions import OK, Transactions, load
 from harness.checkers.transactions.version_choices import Choices, of_lists, of_registers
 from harness.checkers.transactions.version_search import EDGES_MAX, WRITERS_MAX, Searched, search
+from harness.checkers.transactions.version_witness import witness
 from harness.checkers.transactions.versions import Writes
 
 __all__ = ["Isolation", "Outcome", "find_anomalies", "judge"]
@@ -142,14 +143,14 @@ def _of_registers(
     inferred, pairs = rw_register.infer(transactions, versions, key_order)
     suspected = suspects(inferred.graph, transactions)
     sessions = "-process" in endings
-    weak, judged = weak_registers.find_weak(transactions, versions, sessions=sessions)
-    return _Parts(
-        inferred,
-        suspected,
-        weak,
-        judged,
-        partial(of_registers, transactions, versions, pairs, inferred.graph),
+    place = witness(transactions, versions) if key_order == "unknown" else None
+    weak, judged = (
+        ([], True)
+        if place is not None
+        else weak_registers.find_weak(transactions, versions, sessions=sessions)
     )
+    choices = partial(of_registers, transactions, versions, pairs, inferred.graph, place)
+    return _Parts(inferred, suspected, weak, judged, choices)
 
 
 def judge(

@@ -2,7 +2,8 @@
 
 Of a register everything is open that `rw_register` did not infer; of a list only the order of the appends that nobody saw. A
 choice is a list of transactions for each open key, in the order in which their writes became its versions. To begin with, all keys
-follow one order of the transactions, a guess (`version_guess`) that is good where the store respects real time.
+follow one order of the transactions: one that explains everything, where there is such a one (`version_witness`), else a guess
+that is good where the store respects real time (`version_guess`).
 
 Who ended indeterminate and was never seen may never have happened, and has no place in an order.
 """
@@ -121,6 +122,7 @@ class _OfRegisters:
         versions: Versions,
         pairs: tuple[Integers, Integers],
         graph: Graph,
+        place: Integers | None,
     ) -> None:
         row, keys = transactions.transaction, versions.keys
         self._transactions, self._versions = transactions, versions
@@ -141,7 +143,8 @@ class _OfRegisters:
         width = max(len(transactions.process), 1)
         code = np.unique(writers.key * width + writers.transaction)
         self._key, self._row = code // width, code % width
-        place = guess(transactions, versions, pairs, graph, writers.position)
+        if place is None:
+            place = guess(transactions, versions, pairs, graph, writers.position)
         self.first: Orders = _orders(self._key, self._row, place, known)
         self.known = {pair for pair in known if pair[0] in self.first}
         key_of = np.concatenate((np.arange(keys), transactions.key))
@@ -258,9 +261,13 @@ def of_registers(
     versions: Versions,
     pairs: tuple[Integers, Integers],
     graph: Graph,
+    place: Integers | None = None,
 ) -> Choices:
-    """Return what is open where `pairs` of versions (earlier, later) are known, and `graph` follows from them."""
-    return _OfRegisters(transactions, versions, pairs, graph)
+    """Return what is open where `pairs` of versions (earlier, later) are known, and `graph` follows from them.
+
+    `place` of every transaction says in what order to begin with, where one is known that is better than a guess.
+    """
+    return _OfRegisters(transactions, versions, pairs, graph, place)
 
 
 def of_lists(transactions: Transactions, order: Order, reads: Reads) -> Choices:

@@ -1,5 +1,7 @@
 """A first guess at the order of registers' versions: how a store may have carried the transactions out. Nothing here judges.
 
+It is needed where no order explains everything within real time (`version_witness`).
+
 A wrong guess costs the search for an order time (`version_search`) and nothing else, so real time and processes count here for
 every model. Each step takes what the one before left open:
 
