@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import click
@@ -19,6 +22,8 @@ from harness.errors import UserMistake
 __all__ = ["command"]
 
 BUDGET_S: Final = 60.0
+
+STANDARD_INPUT: Final = Path("-")
 
 
 @click.command(name="check")
@@ -90,8 +95,8 @@ BUDGET_S: Final = 60.0
 def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     """Judge the histories in FILE..., made by Reprise, Jepsen, Knossos, Porcupine, elle-cli, Plume, AWDIT, dbcop or Cobra.
 
-    A FILE may be the folder of a run. Of one file verdict, findings and facts are told and a page is kept; of several, a
-    line of file and verdict each.
+    A FILE may be the folder of a run, or - for standard input. Of one file verdict, findings and facts are told and a
+    page is kept; of several, a line of file and verdict each, and who cannot be read is told and passed over.
 
     Linearizability: register, cas-register, multi-register, kv, append, set, queue (fifo-queue), unordered-queue,
     stack, counter, mutex, owner-mutex.
@@ -101,14 +106,25 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     writes-follow-reads, session-versions.
     """
     from harness.checkers.checker import merge_valid
-    from harness.cli.checking import check, tell, told
-    from harness.cli.exits import exit_for
+    from harness.cli.checking import check, judge_for, tell, told
+    from harness.cli.exits import Exit, exit_for
     from harness.values import plain
 
     wish = _wish(values)
-    everything = []
+    judge_for(wish)
+    everything: list[dict[str, Any]] = []
     for path in files:
-        checked = check(path, wish)
+        try:
+            with _there(path) as file:
+                checked = check(file, wish)
+        except UserMistake as mistake:
+            if len(files) == 1:
+                raise
+            click.echo(f"reprise: {mistake}", err=True)
+            everything.append({"valid": "unknown", "file": str(path), "error": str(mistake)})
+            click.echo(told(everything[-1]))
+            continue
+        checked.results["file"] = str(path)
         everything.append(checked.results)
         folder = _folder(path, values, files)
         page = _kept(checked, folder) if folder else None
@@ -122,7 +138,24 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     if json:
         found = everything[0] if len(files) == 1 else {"valid": valid, "files": everything}
         click.echo(msgspec.json.encode(found, enc_hook=plain).decode())
-    return exit_for(valid)
+    unreadable = any("error" in results for results in everything)
+    return Exit.MISTAKE if unreadable else exit_for(valid)
+
+
+@contextmanager
+def _there(path: Path) -> Iterator[Path]:
+    """`path`; what comes from standard input is put into a file first, for it is read more than once."""
+    if path != STANDARD_INPUT:
+        yield path
+        return
+    with TemporaryDirectory(prefix="reprise-") as folder:
+        file = Path(folder) / "standard-input"
+        with file.open("wb") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        try:
+            yield file
+        except UserMistake as mistake:
+            raise UserMistake(str(mistake).replace(str(file), "standard input")) from None
 
 
 def _kept(checked: Any, folder: Path) -> Path:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reports.check_page import Shown
     from reports.drawings import Bar
 
-__all__ = ["Checked", "Wish", "check", "keep", "tell", "told"]
+__all__ = ["Checked", "Wish", "check", "judge_for", "keep", "tell", "told"]
 
 FINDINGS_SHOWN: Final = 5
 NAMES_SHOWN: Final = 4
@@ -75,7 +75,8 @@ def check(path: Path, wish: Wish) -> Checked:
 def _judged(path: Path, wish: Wish) -> Checked:
     began_s = time.perf_counter()
     try:
-        question, judge = _question(path, wish)
+        judge = judge_for(wish)
+        question = _question(path, wish, judge)
         verdict = judge.ask(question)
     except OSError as error:
         raise UserMistake(f"cannot read {path}: {error.strerror or error}") from None
@@ -97,11 +98,10 @@ def _judged(path: Path, wish: Wish) -> Checked:
     return Checked(results, question.columns)
 
 
-def _question(path: Path, wish: Wish) -> tuple[Question, Judge]:
-    """Check what was asked. Raises UserMistake naming what is allowed, and OSError."""
-    from harness.formats.catalogue import FORMATS, detect, located
+def judge_for(wish: Wish) -> Judge:
+    """Check what is asked of every file. Raises UserMistake naming what is allowed."""
+    from harness.formats.catalogue import FORMATS
     from harness.judges import JUDGES
-    from harness.question import Question
 
     if wish.model not in JUDGES:
         raise unknown_word("model", wish.model, JUDGES)
@@ -115,15 +115,23 @@ def _question(path: Path, wish: Wish) -> tuple[Question, Judge]:
         raise UserMistake(f"the model {wish.model} takes no --initial; registers do")
     if wish.silent_nil is not None and not judge.nil:
         raise UserMistake(f"the model {wish.model} takes no --nil; registers do")
+    if wish.format_name not in {"auto", "json", *FORMATS}:
+        raise unknown_word("format", wish.format_name, ["auto", "json", *FORMATS])
+    return judge
+
+
+def _question(path: Path, wish: Wish, judge: Judge) -> Question:
+    """What is asked of one file. Raises UserMistake where its format cannot be told, and OSError."""
+    from harness.formats.catalogue import detect, located
+    from harness.question import Question
+
     path = located(path)
     name = wish.format_name
     if name in {"auto", "json"}:
         name = detect(path)
         if wish.format_name == "json" and "json" not in name:
             raise UserMistake(f"{path} is no JSON: it looks like {name}")
-    if name not in FORMATS:
-        raise unknown_word("format", name, ["auto", "json", *FORMATS])
-    question = Question(
+    return Question(
         path,
         format_name=name,
         convention=judge.convention,
@@ -135,12 +143,11 @@ def _question(path: Path, wish: Wish) -> tuple[Question, Judge]:
         silent_nil=wish.silent_nil,
         settings=wish.settings,
     )
-    return question, judge
 
 
 def told(results: Mapping[str, Any]) -> str:
-    """``file<TAB>true``, as elle-cli and Knossos print it."""
-    valid = results["valid"]
+    """``file<TAB>true``, as elle-cli and Knossos print it; ``unreadable`` for a file that cannot be judged."""
+    valid = "unreadable" if "error" in results else results["valid"]
     return f"{results['file']}\t{valid if isinstance(valid, str) else str(valid).lower()}"
 
 

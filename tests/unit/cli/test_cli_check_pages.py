@@ -23,6 +23,7 @@ STALE = (
     "0\t:invoke\t:write\t1\n0\t:ok\t:write\t1\n0\t:invoke\t:write\t2\n0\t:ok\t:write\t2\n"
     "1\t:invoke\t:read\tnil\n1\t:ok\t:read\t1\n"
 )
+FRESH = STALE.replace("read\t1", "read\t2")
 BANK = '[{"type":"invoke","f":"read","process":0},{"type":"ok","f":"read","process":0,"value":{"a":7,"b":-2}}]'
 
 
@@ -103,9 +104,46 @@ def test_valid_page_is_no_conviction(file, tmp_path) -> None:
     assert 'id="findings"' not in page
 
 
+def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_judged(
+    file, tmp_path, capsys
+) -> None:
+    """Its line says so, the reason stands on standard error, and the command does not pass."""
+    good, missing = file("good.txt", FRESH), str(tmp_path / "missing")
+
+    assert main(["check", missing, good, "--model", "register", "--json"]) == Exit.MISTAKE
+    told = capsys.readouterr()
+    first, second, results = told.out.splitlines()
+
+    assert first == f"{missing}\tunreadable"
+    assert second == f"{good}\ttrue"
+    assert told.err == f"reprise: cannot read {missing}: No such file or directory\n"
+    assert [one["valid"] for one in json.loads(results)["files"]] == ["unknown", True]
+
+
+def test_a_wrong_model_ends_the_command_whatever_the_files(file, tmp_path, capsys) -> None:
+    """What is wrong with the question is told once, not for each file."""
+    path = file("h.txt", FRESH)
+
+    assert main(["check", path, path, "--model", "regster"]) == Exit.MISTAKE
+    assert capsys.readouterr().out == ""
+
+
+def test_a_history_may_come_from_standard_input(file, tmp_path, capsys, monkeypatch) -> None:
+    """It is called by its dash, and a damaged line of it by its number."""
+    for text, status in ((FRESH, Exit.VALID), (FRESH + "1\t:what\n", Exit.MISTAKE)):
+        with Path(file("h.txt", text)).open() as stream:
+            monkeypatch.setattr("sys.stdin", stream)
+            out = str(tmp_path / "page")
+            assert main(["check", "-", "--model", "register", "--out", out]) == status
+    told = capsys.readouterr()
+
+    assert told.out.startswith("VALID  -: ")
+    assert told.err.startswith("reprise: standard input: line 7 ")
+
+
 def test_several_files_are_told_as_elle_cli_does(file, tmp_path, capsys) -> None:
     """File and verdict with a tab between them, the worst verdict as exit code, one object for all."""
-    wrong, right = file("a.txt", STALE), file("b.txt", STALE.replace("read\t1", "read\t2"))
+    wrong, right = file("a.txt", STALE), file("b.txt", FRESH)
     out = str(tmp_path / "out")
 
     code = main(["check", right, wrong, "-m", "register", "--json", "-d", out])
