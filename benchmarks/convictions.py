@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-sys.path.pop(0)  # this folder holds a coverage.py, which numba takes for the package of that name
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness.checkers.linearizable.calls import INFINITY, NIL, Calls, Kind

@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.pop(0)  # this folder holds a coverage.py, which numba takes for the package of that name
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness.columns import Columns

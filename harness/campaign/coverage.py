@@ -7,7 +7,7 @@ became of an entry that was applied. They are coarse on purpose: a cell that eve
 one that no two runs share.
 
 Nothing is judged here, and nothing is drawn. Events that are frequent only move what is known of their node; the
-situation is looked at when something rare happens, so that a fold costs little beside the run (benchmarks/coverage.py).
+situation is looked at when something rare happens, so that a fold costs little beside the run (benchmarks/default_scenario.py).
 
 Sources of the idea: American fuzzy lop's edges; abstract states of Raft as in Mallory (Meng et al. 2023) and ModelFuzz.
 """

@@ -1,7 +1,7 @@
 """What two hundred seeds of the default scenario come to when nothing is wrong: all valid, and nearly all of them for a reason.
 
 Goal: the planted bugs are found by schedules that a correct cluster passes, and these schedules go where it hurts.
-Method: `benchmarks/coverage.py` counts; here stand the limits.
+Method: `benchmarks/default_scenario.py` counts; here stand the limits.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import pytest
 from cluster.node.crash_points import CATALOGUE
 
 SEEDS = 200
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "default_scenario.py"
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,8 @@ def _of_registers(
     inferred, pairs = rw_register.infer(transactions, versions, key_order)
     suspected = suspects(inferred.graph, transactions)
     sessions = "-process" in endings
-    place = witness(transactions, versions) if key_order == "unknown" else None
+    amiss = inferred.anomalies or len(suspected.nodes)
+    place = None if amiss else witness(transactions, versions)
     weak, judged = (
         ([], True)
         if place is not None

@@ -5,7 +5,7 @@ never hits a point has not tested the code behind it, whatever its verdicts say:
 be hit at least five times. Beside that: how many cells of coverage the seeds reached together, and what share of
 their CPU time folding them took.
 
-    python benchmarks/coverage.py [--seeds N] [--first SEED] [--json]
+    python benchmarks/default_scenario.py [--seeds N] [--first SEED] [--json]
 """
 
 from __future__ import annotations
