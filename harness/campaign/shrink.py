@@ -26,9 +26,11 @@ from harness.errors import UserMistake
 from harness.scenario import Known, load_scenario
 from harness.store import RunFolder
 
-__all__ = ["CannotShrink", "shrink"]
+__all__ = ["REPLAYS", "CannotShrink", "shrink"]
 
 REPLAYS = 100
+"""How often the result is run again, if the budget lasts."""
+
 FIRST_SEEDS = 32
 """Under how many seeds the exact course is tried before it is given up; a run on real nodes has none of its own here."""
 
