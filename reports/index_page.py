@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -63,7 +64,7 @@ def _row(store: Store, folder: RunFolder) -> IndexRow:
     try:
         results = folder.read_results()
     except NotARunFolder:
-        results = {}
+        results = _asked_for(folder)
     return IndexRow(
         verdict=verdict_word(results["valid"]) if "valid" in results else "unfinished",
         workload=str(results.get("workload", "")),
@@ -75,6 +76,15 @@ def _row(store: Store, folder: RunFolder) -> IndexRow:
         remark=_remark(results),
         link=str(folder.report.relative_to(store.root)) if folder.report.exists() else "",
     )
+
+
+def _asked_for(folder: RunFolder) -> dict[str, Any]:
+    """What a run without results was to be, as far as its scenario says."""
+    try:
+        scenario = tomllib.loads(folder.read_scenario())
+    except (NotARunFolder, OSError, tomllib.TOMLDecodeError):
+        return {}
+    return {name: scenario.get(name, "") for name in ("workload", "world", "seed", "bug")}
 
 
 def _remark(results: dict[str, Any]) -> str:

@@ -157,6 +157,21 @@ def test_index_lists_the_newest_first(store: Store) -> None:
     assert [row.link for row in found] == ["", "crash-replay/20261124T031001.000Z/report.html", ""]
 
 
+def test_index_says_what_a_run_without_results_was_to_be(store: Store) -> None:
+    """Workload, world and seed of a run that never ended stand in its scenario; where that is damaged nothing is said."""
+    for start, text in (("1", 'workload = "set"\nworld = "local"\nseed = 7\n'), ("2", "workload")):
+        store.create("set", f"20261124T05100{start}.000Z").write_scenario(text)
+    damaged, begun, *_ = index_rows(store)
+
+    assert (begun.verdict, begun.workload, begun.world, begun.seed) == (
+        "unfinished",
+        "set",
+        "local",
+        "7",
+    )
+    assert (damaged.verdict, damaged.workload) == ("unfinished", "")
+
+
 def test_index_says_why_a_run_failed(store: Store) -> None:
     """The first finding of a failed run stands in its line."""
     page = Path(write_index(store)).read_text()
