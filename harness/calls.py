@@ -240,12 +240,16 @@ class _Filled:
             ],
             axis=1,
         )
+        sizes = np.fromiter(map(len, told), np.int64, len(told))
+        row = np.repeat(np.arange(len(told)), sizes)
+        written = np.bincount(row, items[:, 0], len(told)).astype(np.int64)
+        self.kind[:] = np.where(written == sizes, Kind.WRITE_MANY, Kind.TXN_MANY)
+        self.kind[written == 0] = Kind.READ_MANY
         silent = np.fromiter([one is None for one in values], np.bool_, len(values))
-        says = (items[:, 0] == 1) | ~silent
-        row = np.repeat(np.arange(len(told)), np.fromiter(map(len, told), np.int64, len(told)))
-        self.kind[:] = Kind.TXN_MANY
-        self.sizes[:] = 3 * np.bincount(row[says], minlength=len(told))
-        self._given = items[says].reshape(-1)
+        kept = np.repeat(((items[:, 0] == 1) | ~silent)[:, None], 3, axis=1)
+        kept[:, 0] &= self.kind[row] == Kind.TXN_MANY
+        self.sizes[:] = np.bincount(row, kept.sum(axis=1), len(told))
+        self._given = items[kept]
 
     def empty_is_nothing(self) -> None:
         """Let the empty string be what a key holds that nobody wrote."""

@@ -2,7 +2,8 @@
 
 A fault ends when the world heals, resumes or starts a node. The last such event of the history's nemesis is
 "the heal"; to wait until the cluster has caught up heals nothing. A run without any is judged from its beginning. Only operations invoked afterwards count, and in a scenario that
-poisons the cluster only those before the poison. A run that ended before the limit, without a success, is unknown.
+poisons the cluster only those before the poison. Where nobody asked for a while, because the run waited until the cluster had caught up, the
+time to answer counts from the first that was asked. A run that ended before the limit, without a success, is unknown.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Availability:
         healed_ns = healed_at_ns(run.history)
         invoked: dict[int, Operation] = {}
         tried = 0
-        first_ok_ns = -1
+        first_tried_ns = first_ok_ns = -1
         for operation in run.history:
             if operation.f == "propose_raw":
                 break
@@ -59,6 +60,8 @@ class Availability:
             if operation.type == "invoke" and operation.time_ns >= healed_ns:
                 invoked[operation.process] = operation
                 tried += 1
+                if first_tried_ns < 0:
+                    first_tried_ns = operation.time_ns
             elif operation.type == "ok" and invoked.pop(operation.process, None) is not None:
                 first_ok_ns = operation.time_ns
                 break
@@ -71,7 +74,7 @@ class Availability:
             return Verdict(
                 valid="unknown", facts=facts, evidence=[finding(self.name, "stimulus", what)]
             )
-        if 0 <= first_ok_ns <= healed_ns + self._limit_ns:
+        if 0 <= first_ok_ns <= first_tried_ns + self._limit_ns:
             return Verdict(valid=True, facts=facts)
         if first_ok_ns < 0 and run.history[-1].time_ns < healed_ns + self._limit_ns:
             what = "the run ended before the cluster had its time to recover"

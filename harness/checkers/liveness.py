@@ -1,14 +1,14 @@
 """Every live node catches up after the last fault was undone, or the verdict names what still holds it back (L3).
 
 `availability` asks whether somebody succeeds; here every member must have applied what was committed when the cluster was healed,
-within the limit. Excused is who is down at the end, paused, cut off, or has a failing disk: the fact ``held_back`` names the
-fault that remained, and other checkers judge whether it should have. Who is no member is not asked. A node that is behind for no
+within the limit. Excused is who is down at the end, paused, cut off, limited, stalled at a crash point or has a failing disk, and everybody
+where no quorum runs: the fact ``held_back`` names what remained, and other checkers judge whether it should have. Who is no member is not asked. A node that is behind for no
 such reason when the run ends before the limit makes it unknown; runs wait with their last reads until everybody has caught up
 (`nemesis.catch_up`), so that hardly happens.
 
 The end is the last operation: what the world does then, to undo and to stop, is not looked at.
 
-What is healed, and when, is told by `availability.healed_at_ns`.
+What is healed, and when, is told by `availability.healed_at_ns`; where a poison came before any fault, it is the moment of the poison.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from cluster.trace import (
     Event,
     Fault,
     Halted,
+    HitPoint,
     Installed,
     Reconfigured,
     Started,
@@ -30,6 +31,7 @@ from cluster.trace import (
 from harness.checkers.availability import RECOVERY_LIMIT_NS, healed_at_ns
 from harness.checkers.checker import Run, Verdict
 from harness.checkers.evidence import finding
+from harness.operation import Operation
 
 __all__ = ["Liveness"]
 
@@ -40,8 +42,11 @@ UNDONE_BY = {
     "disk-eio": "disk-heal",
     "disk-full": "disk-heal",
     "disk-slow": "disk-heal",
+    "disk-small": "disk-heal",
+    "limit": "",
+    "limit-files": "",
 }
-"""Faults that hold a node back for as long as they last -> what undoes them."""
+"""Faults that hold a node back for as long as they last -> what undoes them; nothing where they last to the end of the world."""
 
 _Place = tuple[str, int]
 
@@ -57,7 +62,7 @@ class Liveness:
 
     def check(self, run: Run) -> Verdict:
         """See `Checker`; facts ``caught_up`` (nodes), ``caught_up_after_ns`` (the last one; -1: nobody), ``held_back``."""
-        healed_ns = healed_at_ns(run.history)
+        healed_ns = healed_at_ns(run.history) or _poisoned_at_ns(run.history)
         end_ns = run.history[-1].time_ns if run.history else 0
         story = _Story([event for event in run.trace if event.at_ns <= end_ns], healed_ns)
         facts: dict[str, Any] = {
@@ -74,7 +79,7 @@ class Liveness:
                 facts["caught_up"] += 1
                 late_ns = reached_ns - healed_ns
                 facts["caught_up_after_ns"] = max(facts["caught_up_after_ns"], late_ns)
-            elif why := story.excuse(node):
+            elif why := story.excuse(node, group):
                 facts["held_back"][node] = why
             if 0 <= reached_ns <= healed_ns + self._limit_ns or (reached_ns < 0 and why):
                 continue
@@ -105,6 +110,11 @@ class Liveness:
         return {**finding(self.name, "L3" if over else "stimulus", what), **fields}
 
 
+def _poisoned_at_ns(history: Sequence[Operation]) -> int:
+    """Return when a poison was proposed; 0: never."""
+    return next((one.time_ns for one in history if one.f == "propose_raw"), 0)
+
+
 class _Story:
     """What became of the nodes."""
 
@@ -113,8 +123,10 @@ class _Story:
         self._reached: dict[_Place, list[tuple[int, int]]] = {}
         """Place -> (when, applied index) since the heal, each higher than the one before."""
         self._committed: dict[int, int] = {}
-        self._members: dict[int, tuple[int, tuple[str, ...]]] = {}
-        """Group -> (index, members) of the newest applied configuration, and of the first before there is one."""
+        self._configurations: dict[int, Reconfigured] = {}
+        """Group -> the newest configuration that is in force somewhere."""
+        self._stalled: dict[str, str] = {}
+        """Node -> the crash point at which it was last heard of, waiting."""
         self._down: dict[str, str] = {}
         self._faults: dict[str, dict[str, str]] = {}
         """What undoes them -> node (or links in words) -> fault, of those that last."""
@@ -127,26 +139,45 @@ class _Story:
         return {
             (node, group): index
             for group, index in self._committed.items()
-            for node in self._members.get(group, (0, ()))[1]
+            for node in self._members(group)
         }
 
     def reached_ns(self, place: _Place, goal: int) -> int:
         """Return when the node was first seen at `goal` or beyond, since the heal; -1: never."""
         return next((at_ns for at_ns, index in self._reached.get(place, []) if index >= goal), -1)
 
-    def excuse(self, node: str) -> str:
+    def excuse(self, node: str, group: int) -> str:
         """Return what held `node` back to the end, or nothing."""
         if node in self._down:
             return self._down[node]
+        if node in self._stalled:
+            return f"it was stalled at {self._stalled[node]}"
         for faults in self._faults.values():
             for target, action in faults.items():
                 if node in target.replace(">", " ").split():
                     return f"{action} of {target} was not undone"
+        return self._missing_quorum(group)
+
+    def _missing_quorum(self, group: int) -> str:
+        """Return why no quorum of a group runs, or nothing."""
+        now = self._configurations[group]
+        for voters in (now.voters, now.outgoing):
+            down = [name for name in voters if name in self._down]
+            if down and 2 * len(down) >= len(voters):
+                return f"no quorum ran: {', '.join(down)} did not"
         return ""
+
+    def _members(self, group: int) -> tuple[str, ...]:
+        now = self._configurations.get(group)
+        return tuple(dict.fromkeys((*now.voters, *now.outgoing, *now.learners))) if now else ()
 
     def _observe(self, event: Event) -> None:
         place = (event.node, event.group)
-        if type(event) is Applied:
+        if type(event) is not Fault:
+            self._stalled.pop(event.node, None)
+        if type(event) is HitPoint and event.action == "stall":
+            self._stalled[event.node] = event.point
+        elif type(event) is Applied:
             if event.decision != "halt":
                 self._at(place, event.index, event.at_ns)
         elif type(event) is Committed:
@@ -163,10 +194,9 @@ class _Story:
         elif type(event) is Halted:
             self._down[event.node] = f"it halted at entry {event.index}"
         elif type(event) is Reconfigured:
-            index, _ = self._members.get(event.group, (-1, ()))
-            if event.voters and event.index >= index:
-                members = (*event.voters, *event.outgoing, *event.learners)
-                self._members[event.group] = (event.index, tuple(dict.fromkeys(members)))
+            known = self._configurations.get(event.group)
+            if event.voters and (known is None or event.index >= known.index):
+                self._configurations[event.group] = event
         elif type(event) is Fault:
             self._fault(event)
 

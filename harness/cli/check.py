@@ -7,11 +7,11 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import click
 import msgspec
@@ -111,6 +111,8 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     from harness.values import plain
 
     wish = _wish(values)
+    if files.count(STANDARD_INPUT) > 1:
+        raise UserMistake("standard input can be judged once: give - one time")
     judge_for(wish)
     everything: list[dict[str, Any]] = []
     for path in files:
@@ -144,18 +146,24 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
 
 @contextmanager
 def _there(path: Path) -> Iterator[Path]:
-    """`path`; what comes from standard input is put into a file first, for it is read more than once."""
-    if path != STANDARD_INPUT:
+    """`path`; what comes from standard input or a pipe is put into a file first, for it is read more than once."""
+    given = path == STANDARD_INPUT
+    if not given and (path.is_file() or path.is_dir() or not path.exists()):
         yield path
         return
     with TemporaryDirectory(prefix="reprise-") as folder:
-        file = Path(folder) / "standard-input"
-        with file.open("wb") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+        file = Path(folder) / "history"
         try:
+            with file.open("wb") as copy, _stream(path) as stream:
+                shutil.copyfileobj(stream, copy)
             yield file
         except UserMistake as mistake:
-            raise UserMistake(str(mistake).replace(str(file), "standard input")) from None
+            name = "standard input" if given else str(path)
+            raise UserMistake(str(mistake).replace(str(file), name)) from None
+
+
+def _stream(path: Path) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb")
 
 
 def _kept(checked: Any, folder: Path) -> Path:

@@ -100,6 +100,7 @@ def _judged(path: Path, wish: Wish) -> Checked:
 
 def judge_for(wish: Wish) -> Judge:
     """Check what is asked of every file. Raises UserMistake naming what is allowed."""
+    from harness.checkers.transactions.lattice import called, forbidden_by
     from harness.formats.catalogue import FORMATS
     from harness.judges import JUDGES
 
@@ -108,6 +109,8 @@ def judge_for(wish: Wish) -> Judge:
     judge = JUDGES[wish.model]
     if (wish.consistency_models or wish.anomalies) and not judge.transactions:
         raise UserMistake(f"the model {wish.model} knows no consistency models; transactions do")
+    forbidden_by(wish.consistency_models)
+    called(wish.anomalies)
     for name in wish.settings:
         if name not in judge.settings:
             raise UserMistake(f"the model {wish.model} takes no {_SETTINGS[name]}")

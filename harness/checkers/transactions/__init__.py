@@ -11,7 +11,9 @@ anomaly, its kinds of edges are the anomaly's name, and names rule out consisten
 * `graph`: dependencies, process order and real time as edges, in linear size.
 * `components`: sets aside whatever can be on no cycle; strongly connected components of the rest.
 * `cycles`: the shortest cycle of every kind (`ways`: what makes a kind); `special`: cycles that deserve further names.
-* `version_search` (on `version_choices`): an order of versions for which a model holds, where the history leaves it open.
+* `version_witness`: an order of all transactions that explains everything, where one is soon found; then nothing else is asked.
+* `version_search` (on `version_choices`, from `version_guess` on): an order of versions for which a model holds, where the history leaves
+  it open.
 * `anomalies`: what was found, and its words: text, data, picture (`picture`).
 * `lattice` (on the table `models`): which models forbid which anomaly, and what is ruled out.
 * `judge`: all of it, as a `Verdict` and as a `Checker`.

@@ -143,7 +143,7 @@ class _OfRegisters:
         width = max(len(transactions.process), 1)
         code = np.unique(writers.key * width + writers.transaction)
         self._key, self._row = code // width, code % width
-        if place is None:
+        if place is None or (place[row[before[both]]] > place[row[behind[both]]]).any():
             place = guess(transactions, versions, pairs, graph, writers.position)
         self.first: Orders = _orders(self._key, self._row, place, known)
         self.known = {pair for pair in known if pair[0] in self.first}
@@ -265,7 +265,8 @@ def of_registers(
 ) -> Choices:
     """Return what is open where `pairs` of versions (earlier, later) are known, and `graph` follows from them.
 
-    `place` of every transaction says in what order to begin with, where one is known that is better than a guess.
+    `place` of every transaction says in what order to begin with, where one is known that is better than a guess and does not contradict
+    the pairs (as it may where numbers of versions were reported).
     """
     return _OfRegisters(transactions, versions, pairs, graph, place)
 

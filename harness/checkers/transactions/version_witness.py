@@ -4,8 +4,8 @@ Where a store is strictly serializable, such an order is there. A transaction is
 decides whether those are linearizable (`harness.checkers.linearizable.vector_search`) finds it, mostly at first try: within
 real time few transactions compete for a place. What it finds is replayed here, so that nothing rests on the search.
 
-Then every weaker model holds, too, and the versions in that order leave no cycle: the search for an order (`version_search`)
-ends where it begins. Where nothing is found (the store promises less, or broke its promise) all is as it was: weak models are
+Then every weaker model holds, too, and the versions in that order leave no cycle: unless reported numbers of versions contradict it,
+the search for an order (`version_search`) ends where it begins. Where nothing is found (the store promises less, or broke its promise) all is as it was: weak models are
 judged one by one (`weak_registers`), and an order is guessed (`version_guess`).
 """
 
@@ -16,9 +16,7 @@ import numpy as np
 
 from harness.checkers.linearizable import calls as linearizable
 from harness.checkers.linearizable.calls import Calls, Kind
-from harness.checkers.linearizable.compiled import COMPILED
 from harness.checkers.linearizable.search import Budget
-from harness.checkers.linearizable.vector_search import search_vectors
 from harness.checkers.linearizable.vectors import keys_apart
 from harness.checkers.transactions.rw_register import Versions
 from harness.checkers.transactions.transactions import (
@@ -43,13 +41,19 @@ _REMEMBERED_MAX = 1 << 18
 def witness(transactions: Transactions, versions: Versions) -> Integers | None:
     """Return a place for every transaction, to be compared where they share a register; None where no such order was found.
 
-    Who has no place in the order, because it failed or need not have happened, comes last. Without compiled code nothing is looked for.
+    Who has no place in the order, because it failed or need not have happened, comes last. Nothing is looked for without compiled
+    code, nor where a process goes on behind an indeterminate transaction: that one would have to come before what follows.
     """
-    if not COMPILED:
+    # Importing numba takes a second, and most histories need no witness.
+    from harness.checkers.linearizable.compiled import COMPILED  # noqa: PLC0415
+    from harness.checkers.linearizable.vector_search import search_vectors  # noqa: PLC0415
+
+    if not COMPILED or _goes_on(transactions):
         return None
     rows, calls = _as_calls(transactions, versions)
     steps_max = _STEPS_MIN + _STEPS_EACH * int(np.bincount(calls.key).max(initial=0))
-    found = search_vectors(calls, Budget(steps_max=steps_max, remembered_max=_REMEMBERED_MAX))
+    budget = Budget(steps_max=steps_max, remembered_max=_REMEMBERED_MAX)
+    found = search_vectors(calls, budget, confirmed=False)
     if not bool((found.valid == 1).all()):
         return None
     places = np.full(len(transactions.process), len(transactions.process), np.int64)
@@ -58,6 +62,13 @@ def witness(transactions: Transactions, versions: Versions) -> Integers | None:
     objects = np.zeros(len(places), np.int64)
     objects[rows] = calls.key
     return places if _explains(transactions, versions, places, objects) else None
+
+
+def _goes_on(transactions: Transactions) -> bool:
+    """Whether a process has transactions behind one that ended indeterminate."""
+    order = np.argsort(transactions.process, kind="stable")
+    process, status = transactions.process[order], transactions.status[order]
+    return bool(((process[1:] == process[:-1]) & (status[:-1] == INFO)).any())
 
 
 def _as_calls(transactions: Transactions, versions: Versions) -> tuple[Integers, Calls]:

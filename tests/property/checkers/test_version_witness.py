@@ -1,12 +1,25 @@
 """Orders that explain everything within real time: there is one exactly where trying all orders finds one."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from transaction_anomalies import FAIL, INFO, OK, read, write
-from transaction_histories import at_once, histories, one_by_one, placed, serial_orders, verdict
+from transaction_histories import (
+    at_once,
+    histories,
+    of_one_process,
+    one_by_one,
+    placed,
+    serial_orders,
+    verdict,
+)
 
-from harness.checkers.transactions import judge, version_witness
+from harness.checkers.linearizable import vector_search
+from harness.checkers.transactions import judge
+from harness.checkers.transactions.lattice import MODELS
 from harness.checkers.transactions.rw_register import versions_of
 from harness.checkers.transactions.transactions import load
 from harness.checkers.transactions.version_witness import witness
@@ -17,6 +30,12 @@ def places_of(history):
     """The places that are found."""
     transactions = load(history)
     return witness(transactions, versions_of(transactions, Writes(transactions)))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Let a witness be looked for in short histories too."""
+    monkeypatch.setattr(judge, "WITNESS_FROM", 0)
 
 
 def agrees(case):
@@ -76,26 +95,58 @@ def test_who_need_not_have_happened_is_taken_where_it_was_seen():
     assert before < writer < behind
 
 
-def test_an_order_that_explains_nothing_is_not_believed(monkeypatch):
+def test_who_goes_on_after_an_indeterminate_transaction_has_no_witness():
+    """The transaction would have to come before what its process did next, and the search does not know of that."""
+    history = of_one_process((INFO, [write("x", 1)]), (OK, [read("x", None)]))
+
+    assert places_of(history) is None
+
+
+def test_reported_versions_come_before_a_witness(asked):
+    """Where their numbers contradict its order another one is begun with, and the verdict is the same without a solver."""
+    ended = [
+        (OK, [["w", "x", 1, 2], write("y", 1)]),
+        (OK, [["w", "x", 2, 1], write("y", 2)]),
+    ]
+    judged = verdict(at_once(*ended), "serializable")
+
+    assert judged.valid is True
+    assert judged.facts["orders_tried"] == 1
+
+
+def test_an_order_that_explains_nothing_is_not_believed(monkeypatch, asked):
     """What the search hands out is replayed: with the places the wrong way round there is no witness, and the verdict is the same."""
     ended = [(OK, [write("x", 1)]), (OK, [read("x", 1), write("x", 2)]), (OK, [read("x", 2)])]
     history = one_by_one(*ended)
-    right = version_witness.search_vectors
+    right = vector_search.search_vectors
 
-    def backwards(*asked):
-        found = right(*asked)
+    def backwards(*given, **named):
+        found = right(*given, **named)
         return found._replace(orders=[np.flip(order) for order in found.orders])
 
-    monkeypatch.setattr(version_witness, "search_vectors", backwards)
+    monkeypatch.setattr(vector_search, "search_vectors", backwards)
 
     assert places_of(history) is None
     assert verdict(history).valid is True
 
 
-def test_weak_models_are_not_judged_one_by_one_where_all_is_explained(monkeypatch):
+def test_weak_models_are_not_judged_one_by_one_where_all_is_explained(monkeypatch, asked):
     """A strictly serializable history satisfies every weaker model."""
     monkeypatch.delattr(judge.weak_registers, "find_weak")
     judged = verdict(one_by_one((OK, [write("x", 1)]), (OK, [read("x", 1)])), "causal-cerone")
 
     assert judged.valid is True
-    assert judged.facts["causality_judged"] is True
+    assert judged.facts["explained_by_an_order"] is True
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(histories("w"), st.sampled_from(MODELS))
+def test_verdicts_are_the_same_with_and_without_a_witness(case, model):
+    """For every model, with the anomalies that are named."""
+    history = placed(*case)
+    without = verdict(history, model)
+    with mock.patch.object(judge, "WITNESS_FROM", 0):
+        found = verdict(history, model)
+
+    assert found.valid == without.valid
+    assert found.facts["anomalies"] == without.facts["anomalies"]

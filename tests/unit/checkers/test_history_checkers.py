@@ -168,6 +168,14 @@ def test_a_success_that_comes_too_late_is_convicted():
     assert verdict.facts["recovered_after_ns"] == 8000
 
 
+def test_where_nobody_asked_for_a_while_the_time_counts_from_the_first_who_did():
+    """A run that waited until its cluster had caught up asks later than the cluster's limit."""
+    waiting = ["nemesis info heal", *["nemesis info catch-up"] * 9]
+
+    assert available(*waiting, "0 invoke read", "0 ok read").valid is True
+    assert available(*waiting, "0 invoke read", "0 fail read").valid is False
+
+
 def test_no_success_within_the_limit_is_convicted():
     """L3: a cluster that never answers again has not recovered."""
     verdict = available("nemesis info heal", *["0 invoke read", "0 fail read"] * 3)

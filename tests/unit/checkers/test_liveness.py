@@ -12,6 +12,7 @@ from cluster.trace import (
     Event,
     Fault,
     Halted,
+    HitPoint,
     Installed,
     Reconfigured,
     Started,
@@ -63,6 +64,11 @@ def started(node: str, have: int, at_ns: int) -> Started:
         row_horizon=0,
         torn_bytes=0,
     )
+
+
+def stalled(node: str, at_ns: int) -> HitPoint:
+    point = {"point": "wal.synced", "action": "stall", "index": 0, "opcode": -1, "role": "follower"}
+    return HitPoint(**life(node, at_ns), **point)
 
 
 def judged(*events: Event, end_ns: int = 1000, voters: tuple[str, ...] = NODES) -> Verdict:
@@ -143,6 +149,8 @@ def test_what_the_world_does_behind_the_last_operation_counts_for_nobody():
             [Fault(**life("n3", 80), action="disk-eio", target="n3")],
             "disk-eio of n3 was not undone",
         ),
+        ([Fault(**life("n3", 80), action="limit", target="n3")], "limit of n3 was not undone"),
+        ([stalled("n3", 80)], "it was stalled at wal.synced"),
     ],
 )
 def test_a_fault_that_remains_excuses_and_is_named(events, why):
@@ -161,6 +169,7 @@ def test_a_fault_that_remains_excuses_and_is_named(events, why):
             Fault(**life("n3", 80), action="pause", target="n3"),
             Fault(**life("n3", 85), action="resume", target="n3"),
         ],
+        [stalled("n3", 80), applied("n3", 3, 95)],
         [
             Fault(**life("", 80), action="cut", target="n1>n3"),
             Fault(**life("", 85), action="heal", target=""),
@@ -170,6 +179,25 @@ def test_a_fault_that_remains_excuses_and_is_named(events, why):
 def test_a_fault_that_was_undone_excuses_nobody(events):
     """Back, resumed, healed: from then on it must catch up."""
     assert judged(*events).valid is False
+
+
+def test_where_no_quorum_runs_everybody_is_excused():
+    """Two of three have halted behind the heal, so the third can learn of nothing."""
+    halted = {"index": 6, "opcode": 1, "error_class": "X", "message": ""}
+    verdict = judged(*(Halted(**life(node, 120), **halted) for node in ("n1", "n2")))
+
+    assert verdict.valid is True
+    assert verdict.facts["held_back"] == {"n3": "no quorum ran: n1, n2 did not"}
+
+
+def test_a_poison_before_any_fault_is_the_moment_that_counts():
+    """What was committed when it was proposed must be applied by everybody who can."""
+    poison = Operation(process=0, type="invoke", f="propose_raw", time_ns=HEALED_NS)
+    last = Operation(process=0, type="ok", f="read", time_ns=1000)
+    trace = [configured("n1"), Committed(**life("n1", 90), index=5, term=1), applied("n1", 5, 91)]
+    run = Run(nodes=NODES, history=[poison, last], trace=trace, options={}, final_state={})
+
+    assert Liveness(LIMIT_NS).check(run).valid is True
 
 
 def test_who_is_no_member_is_not_asked():
