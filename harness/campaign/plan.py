@@ -20,6 +20,7 @@ from cluster.worlds.sim.world import SimOptions
 from cluster.worlds.tape import Stream, Tape
 from harness.campaign.capabilities import named_nemeses
 from harness.campaign.options import check_options
+from harness.checkers.availability import CATCH_UP
 from harness.checkers.exact_faults import ExactFaults
 from harness.checkers.wall_clocks import WallClocks
 from harness.errors import UserMistake
@@ -94,6 +95,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
             paces = _paces(tape.stream("swarm"), names, given)
         faults = _compose(names, about, paces)
     exact = exact_faults(scenario.faults) if scenario.faults else None
+    node = _node_config(scenario, options, nodes)
     test = Test(
         name=scenario.name or scenario.workload,
         workload=scenario.workload,
@@ -107,7 +109,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
             time_limit_ns=round(scenario.time_limit_s * SECOND_NS),
             faults=None if scenario.faults else [sleep(WARM_UP_NS), faults.generator],
             exact=exact if listed is None else any_of(listed, exact),
-            healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}, {"f": "catch-up"}],
+            healing=[{"f": "resume"}, faults.final_generator, {"f": "start"}, *_rest(node)],
         ),
         checkers=(
             *workload.checkers,
@@ -127,7 +129,7 @@ def make_plan(scenario: Scenario, tape: Tape) -> Plan:
     return Plan(
         scenario=scenario,
         test=test,
-        node=_node_config(scenario, options, nodes),
+        node=node,
         parts=parts_with(scenario.bug) if scenario.bug else Parts(),
         surroundings=_surroundings(draw, options),
         needs=faults.needs.union(
@@ -245,6 +247,11 @@ def _node_config(
         crash_points=True,
         watched_points=points_of(triggers_of(scenario.faults)),
     )
+
+
+def _rest(node: NodeConfig) -> list[dict[str, Any]]:
+    """What the healing ends with: a wait, unless leaders speak so seldom that the cluster never rests, whoever waits for it."""
+    return [{"f": CATCH_UP}] if node.heartbeat_interval_ns < node.election_timeout_ns else []
 
 
 def _surroundings(draw: Stream, options: Mapping[str, Any]) -> SimOptions:

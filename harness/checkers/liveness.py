@@ -6,7 +6,8 @@ where no quorum runs: the fact ``held_back`` names what remained, and other chec
 such reason when the run ends before the limit makes it unknown; runs wait with their last reads until everybody has caught up
 (`nemesis.catch_up`), so that hardly happens.
 
-The end is the last operation: what the world does then, to undo and to stop, is not looked at.
+The end is the last operation: what the world does then, to undo and to stop, is not looked at. What a node tells of later moments counts,
+for in simulation its own clock runs ahead of everybody's while it works or is stalled.
 
 What is healed, and when, is told by `availability.healed_at_ns`; where a poison came before any fault, it is the moment of the poison.
 """
@@ -48,6 +49,9 @@ UNDONE_BY = {
 }
 """Faults that hold a node back for as long as they last -> what undoes them; nothing where they last to the end of the world."""
 
+_OF_THE_WORLD = frozenset({Fault, Started, Stopped})
+"""Events that come about because a world acts."""
+
 _Place = tuple[str, int]
 
 
@@ -64,7 +68,10 @@ class Liveness:
         """See `Checker`; facts ``caught_up`` (nodes), ``caught_up_after_ns`` (the last one; -1: nobody), ``held_back``."""
         healed_ns = healed_at_ns(run.history) or _poisoned_at_ns(run.history)
         end_ns = run.history[-1].time_ns if run.history else 0
-        story = _Story([event for event in run.trace if event.at_ns <= end_ns], healed_ns)
+        story = _Story(
+            [one for one in run.trace if one.at_ns <= end_ns or type(one) not in _OF_THE_WORLD],
+            healed_ns,
+        )
         facts: dict[str, Any] = {
             "caught_up": 0,
             "caught_up_after_ns": -1,
