@@ -44,6 +44,16 @@ class SentIsHeld(Raft):
         super()._on_acknowledged(progress, max(index, progress.next - 1), now_ns)
 
 
+class SlowestDecides(Raft):
+    """R-D7: counting ends at the first index that somebody lacks, so who is gone for good holds up everybody (RaftOS PR #30)."""
+
+    def _quorum_commit_index(self) -> int:
+        matches = [
+            self._progress[name].match for name in self.configuration.voters if name != self.id
+        ]
+        return min([*matches, self.log.stable])
+
+
 class LearnersCount(Raft):
     """R-E4: members without a vote count in the quorum (redisraft #48)."""
 
@@ -76,6 +86,16 @@ class NewHalfDecides(Raft):
 
 _CHANGING: dict[str, Any] = {"interval_s": 0.1, "loss_percent": 20}
 _PACE = {"interval_s": 0.3}
+
+_GONE_FOR_GOOD: tuple[dict[str, Any], ...] = tuple(
+    {"f": f, "targets": ["n2"], "value": value, "when": {"kind": "at", "time_s": 1.0}}
+    for f, value in (
+        ("kill", {}),
+        ("bitflip", {"path": "g0/wal", "count": 3, "seed": 1}),
+        ("start", {}),
+    )
+)
+"""A node whose log is damaged, so that it never starts again."""
 
 BUGS = (
     bug_of(
@@ -110,6 +130,13 @@ BUGS = (
         caught_by=("raft", "errors"),
         way=Way(workload="set", nemesis=("partition", "kill"), options=_PACE),
         raft=SentIsHeld,
+    ),
+    bug_of(
+        SlowestDecides,
+        shows="a node that does not come back, and somebody who waits for progress without it",
+        caught_by=("availability", "liveness"),
+        way=Way(workload="set", faults=_GONE_FOR_GOOD, nodes=3),
+        raft=SlowestDecides,
     ),
     bug_of(
         LearnersCount,

@@ -50,7 +50,6 @@ PENDING: tuple[Pending, ...] = tuple(
         ("R-D2", "a follower commits up to the end of its own log, matched or not", "PySyncObj #166", "a schedule: planted, it was not found in 60 seeds of kills with partitions nor in 30 of each alone"),
         ("R-E1", "a new leader changes its membership before it has committed in its term", "Ongaro, raft-dev 2015; Maelstrom PR #101", "a schedule: planted, it was not found in 120 seeds of membership changes"),
         ("R-E2", "a change is begun while the one before is not committed", "Raft thesis 4.1", "a schedule: planted, it was not found in 120 seeds of membership changes"),
-        ("R-D7", "counting stops at the slowest follower", "RaftOS PR #30", "runs that go on long enough after their last fault for progress to be judged: planted, they end unknown"),
         ("R-D6", "an append that conflicts with a committed entry is taken in", "redisraft #53", "a missing assertion: it shows only together with another bug"),
         ("R-D16", "a timeout is told as a definite failure", "jepsen #596", "a mistake of clients, not of nodes: tests/unit judge the client"),
         ("R-E3", "a node comes back under its name with an empty log", "RethinkDB 2.2.3 (Jepsen 2016)", "outside the fault model: names are never used twice here"),
