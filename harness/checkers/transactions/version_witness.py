@@ -5,8 +5,8 @@ decides whether those are linearizable (`harness.checkers.linearizable.vector_se
 real time few transactions compete for a place. What it finds is replayed here, so that nothing rests on the search.
 
 Then every weaker model holds, too, and the versions in that order leave no cycle: unless reported numbers of versions contradict it,
-the search for an order (`version_search`) ends where it begins. Where nothing is found (the store promises less, or broke its promise) all is as it was: weak models are
-judged one by one (`weak_registers`), and an order is guessed (`version_guess`).
+the search for an order (`version_search`) ends where it begins. Where nothing is found (the store promises less, or broke its promise) all
+is as it would be without: weak models are judged one by one (`weak_registers`), and an order is guessed (`version_guess`).
 """
 
 from __future__ import annotations
