@@ -45,7 +45,6 @@ PENDING: tuple[Pending, ...] = tuple(
         ("R-C5", "a second incoming snapshot removes the file of the first", "etcd #18055, #20133", "one install at a time here, within one step"),
         ("R-C9", "a file is swapped under a snapshot's reader", "etcd #20271", "the store is never rewritten in place"),
         ("R-C10", "a snapshot is loaded without looking at its checksum", "NATS #7556", "judges that convict a node for what it made of files damaged by hand"),
-        ("R-C11", "the term of the snapshot's last entry is unknown, so appends behind it are rejected for ever", "hashicorp/raft #86; MicroRaft PR #54", "a bound on the messages of a run: the endless rejections flood the simulation"),
         ("P48", "an error at reading a snapshot is taken for its absence", _DESIGN, "disks that fail while a node starts"),
         ("R-D2", "a follower commits up to the end of its own log, matched or not", "PySyncObj #166", "a schedule: planted, it was not found in 60 seeds of kills with partitions nor in 30 of each alone"),
         ("R-E1", "a new leader changes its membership before it has committed in its term", "Ongaro, raft-dev 2015; Maelstrom PR #101", "a schedule: planted, it was not found in 120 seeds of membership changes"),

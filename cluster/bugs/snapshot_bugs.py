@@ -7,7 +7,9 @@ from typing import Any
 from cluster.bugs.bug import Way, bug_of
 from cluster.node.journal import Journal
 from cluster.node.replica import Replica
-from cluster.raft.messages import SnapshotMeta
+from cluster.raft.core import Raft
+from cluster.raft.log import NO_TERM
+from cluster.raft.messages import Append, AppendReply, SnapshotMeta
 from cluster.storage.snapshot_files import SnapshotFiles
 
 __all__ = ["BUGS"]
@@ -47,6 +49,18 @@ class ReleasesTooMuch(Journal):
         super().release(index + 64)
 
 
+class SnapshotWithoutTerm(Raft):
+    """R-C11: the term of a snapshot's last entry is not known, so whatever comes right behind it is rejected for ever (hashicorp/raft #86; MicroRaft PR #54)."""
+
+    def _append_outcome(self, message: Append) -> AppendReply:
+        boundary = self.log.offset
+        if 0 < boundary == message.prev_index == self.commit:
+            return AppendReply(
+                self.id, message.sender, self.term, False, boundary, boundary - 1, NO_TERM
+            )
+        return super()._append_outcome(message)
+
+
 class PurgesTooMuch(SnapshotFiles):
     """P50: older snapshots are purged as soon as a newer one is whole, before the log knows of that one (retention races of the public system modelled here)."""
 
@@ -57,6 +71,7 @@ class PurgesTooMuch(SnapshotFiles):
 
 
 _STRIKES: dict[str, Any] = {"interval_s": 0.1, "snapshot_threshold": 8, "log_entries_kept": 0}
+_PACE: dict[str, Any] = {"interval_s": 0.5}
 _CRASHES = ("crash-replay", "snapshot")
 _BOOT = ("errors", "restart loop", "raft")
 
@@ -89,6 +104,22 @@ BUGS = (
         caught_by=_BOOT,
         way=Way(workload="set", nemesis=("kill", "snapshot"), options=_STRIKES, seeds=80),
         journal=ReleasesTooMuch,
+    ),
+    bug_of(
+        SnapshotWithoutTerm,
+        shows="a follower that got a snapshot, and somebody who waits until it has caught up",
+        caught_by=("liveness", "availability"),
+        way=Way(
+            workload="set",
+            nemesis=("partition", "kill", "snapshot"),
+            options={
+                **_PACE,
+                "snapshot_threshold": 8,
+                "log_entries_kept": 0,
+                "duplication_percent": 0,
+            },
+        ),
+        raft=SnapshotWithoutTerm,
     ),
     bug_of(
         PurgesTooMuch,
