@@ -66,6 +66,9 @@ NIL: Final = 0
 NEVER: Final = 1 << 62
 """Position at which an operation that crashed returned."""
 
+_SHOWN_MAX: Final = 60
+"""So many characters of a value stand in a message."""
+
 BLOCK_OPERATIONS: Final = 1 << 16
 """So many operations become columns at once: they fit the processor's cache."""
 
@@ -313,7 +316,9 @@ def columns(events: Events, convention: Convention, *, compared: bool = True) ->
         if roles is None:
             known = ", ".join(convention)
             first = int(called[rows[0]])
-            raise Misfit(first, f"({_place(events, first)}) is none of {known}")
+            raise Misfit(
+                first, f"({_place(events, first)}) is none of the operations of this model: {known}"
+            )
         _refuse_keys(events, int(called[rows[0]]), taken.completed[rows], roles)
         taken.take(rows, "key", taken.called, roles.key)
         taken.take(rows, "argument", taken.called, roles.argument)
@@ -427,5 +432,8 @@ class _Parts:
                 parts([self._events.values[code]], path)
             except (LookupError, TypeError):
                 place = _place(self._events, position)
-                return Misfit(position, f"({place}) has a value of another form than its model")
+                value = repr(self._events.values[code])
+                shown = value if len(value) <= _SHOWN_MAX else f"{value[:_SHOWN_MAX]} ..."
+                what = f"has the value {shown}, and a list such as [key, value] or [old, new] is expected"
+                return Misfit(position, f"({place}) {what}")
         raise AssertionError("values that have the part one by one have it together")

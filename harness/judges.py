@@ -38,7 +38,7 @@ from harness.checkers.transactions.lattice import (
     canonical,
     forbidden_by,
 )
-from harness.checkers.transactions.transactions import WRITE
+from harness.checkers.transactions.transactions import UNKNOWN, WRITE
 from harness.checkers.transactions.transactions import load as load_transactions
 from harness.checkers.transactions.version_search import EDGES_MAX
 from harness.checkers.unique_ids import UniqueIds
@@ -226,7 +226,8 @@ def _isolation(question: Question, kind: str) -> Verdict:
     with without_collector():
         with question.refusing():
             transactions = load_transactions(question.transactions)
-        if transactions.kind != kind and (transactions.f == WRITE).any():
+        told = (transactions.f == WRITE) | (transactions.value > UNKNOWN)
+        if transactions.kind != kind and (told.any() or len(transactions.elements)):
             raise UserMistake(
                 f"{question.path} holds transactions of the model {transactions.kind}, not of {kind}"
             )

@@ -120,7 +120,7 @@ class RunFolder:
             msgspec.convert(found, _Results)
         except FileNotFoundError:
             raise NotARunFolder(
-                f"{self.path}: the run has no results.json; it did not end"
+                f"{self.path}: the run has no results.json; it did not end (reprise check judges the history that it left)"
             ) from None
         except msgspec.MsgspecError as error:
             raise NotARunFolder(f"{self.results} is damaged: {error}") from None

@@ -111,7 +111,7 @@ def fact_amount(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value if isinstance(value, str) else compact(value)
     if name.endswith("_ns"):
-        return duration_phrase(int(value))
+        return duration_phrase(int(value)) if value >= 0 else "never"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 

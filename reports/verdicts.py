@@ -49,7 +49,8 @@ def headline(
             return f"Convicted by {', '.join(failed) or 'a checker'}, which kept no evidence."
         where = f" on {found[0].node}" if found[0].node else ""
         when = f" at {found[0].at}" if found[0].at else ""
-        return f"{_counted(total, 'finding')} by {', '.join(failed)}; the first{when}{where}."
+        convicting = sum(len(checkers[name].get("evidence", ())) for name in failed) or total
+        return f"{_counted(convicting, 'finding')} by {', '.join(failed)}; the first{when}{where}."
     if missing:
         return f"Nothing was proved: the run needed {', '.join(missing)}, and did not get {'it' if len(missing) == 1 else 'them'}."
     reason = found[0].what.rstrip(".") if found else "a checker could not decide"

@@ -131,7 +131,7 @@ class _Story:
         """Place -> (when, applied index) since the heal, each higher than the one before."""
         self._committed: dict[int, int] = {}
         self._configurations: dict[int, Reconfigured] = {}
-        """Group -> the newest configuration that is in force somewhere."""
+        """Group -> the newest configuration that was applied, and the first before there is one: what is not committed may be undone."""
         self._stalled: dict[str, str] = {}
         """Node -> the crash point at which it was last heard of, waiting."""
         self._down: dict[str, str] = {}
@@ -202,7 +202,7 @@ class _Story:
             self._down[event.node] = f"it halted at entry {event.index}"
         elif type(event) is Reconfigured:
             known = self._configurations.get(event.group)
-            if event.voters and (known is None or event.index >= known.index):
+            if event.voters and (known is None or (event.applied and event.index >= known.index)):
                 self._configurations[event.group] = event
         elif type(event) is Fault:
             self._fault(event)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -106,24 +107,31 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     writes-follow-reads, session-versions.
     """
     from harness.checkers.checker import merge_valid
+    from harness.checkers.linearizable.compiled import tell_of_compiling
     from harness.cli.checking import check, judge_for, tell, told
     from harness.cli.exits import Exit, exit_for
+    from harness.cli.guard import told_defect
     from harness.values import plain
 
     wish = _wish(values)
     if files.count(STANDARD_INPUT) > 1:
         raise UserMistake("standard input can be judged once: give - one time")
     judge_for(wish)
+    tell_of_compiling(_compiling)
     everything: list[dict[str, Any]] = []
+    worst = Exit.VALID
     for path in files:
         try:
             with _there(path) as file:
                 checked = check(file, wish)
-        except UserMistake as mistake:
+        except Exception as error:
             if len(files) == 1:
                 raise
-            click.echo(f"reprise: {mistake}", err=True)
-            everything.append({"valid": "unknown", "file": str(path), "error": str(mistake)})
+            mistake = isinstance(error, UserMistake)
+            worst = max(worst, Exit.MISTAKE if mistake else Exit.INTERNAL)
+            what = str(error) if mistake else told_defect(error)
+            click.echo(f"reprise: {what}", err=True)
+            everything.append({"valid": "unknown", "file": str(path), "error": what})
             click.echo(told(everything[-1]))
             continue
         checked.results["file"] = str(path)
@@ -140,8 +148,16 @@ def command(files: tuple[Path, ...], json: bool, **values: Any) -> int:
     if json:
         found = everything[0] if len(files) == 1 else {"valid": valid, "files": everything}
         click.echo(msgspec.json.encode(found, enc_hook=plain).decode())
-    unreadable = any("error" in results for results in everything)
-    return Exit.MISTAKE if unreadable else exit_for(valid)
+    return max(worst, exit_for(valid))
+
+
+@cache
+def _compiling() -> None:
+    """Say once why nothing happens for a while."""
+    click.echo(
+        "reprise: compiling the judges for this machine, which only the first check of each kind waits for",
+        err=True,
+    )
 
 
 @contextmanager

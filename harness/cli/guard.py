@@ -21,7 +21,7 @@ from harness.cli.words import unknown_word
 from harness.errors import RunFailed, UserMistake
 from harness.version import VERSION
 
-__all__ = ["COMMANDS", "guarded"]
+__all__ = ["COMMANDS", "guarded", "told_defect"]
 
 COMMANDS: Final[dict[str, str]] = {
     "run": "Run a workload, break the cluster meanwhile, and judge what survived.",
@@ -41,8 +41,9 @@ COMMANDS: Final[dict[str, str]] = {
 """Every command and its summary; `harness.cli.<name>` holds it as `command`."""
 
 
-_NO_ROOM: Final = frozenset({errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EROFS})
-"""What no code of ours can mend: a full, forbidden or read-only place, standard output included."""
+_NO_ROOM: Final = frozenset({errno.EDQUOT, errno.ENOSPC})
+_NO_RIGHT: Final = frozenset({errno.EACCES, errno.EROFS})
+"""What no code of ours can mend: a full place, standard output included, and one that is forbidden or read-only."""
 
 
 class _Commands(click.Group):
@@ -96,11 +97,13 @@ def guarded(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.INTERNAL
     except OSError as failure:
+        if failure.errno in _NO_RIGHT:
+            return _say(f"cannot write {failure.filename}: {failure.strerror}", Exit.MISTAKE)
         if failure.errno not in _NO_ROOM:
-            return _say(_internal(failure), Exit.INTERNAL)
+            return _say(told_defect(failure), Exit.INTERNAL)
         return _say(f"nothing more can be written: {failure}", Exit.INTERNAL)
     except Exception as error:  # noqa: BLE001 - the last line of defence: told, kept in a file, exit 255
-        return _say(_internal(error), Exit.INTERNAL)
+        return _say(told_defect(error), Exit.INTERNAL)
     return int(status or 0)
 
 
@@ -116,7 +119,7 @@ def _usage(mistake: click.ClickException) -> str:
     return f"{line} (see {context.command_path} --help)" if context else line
 
 
-def _internal(error: Exception) -> str:
+def told_defect(error: Exception) -> str:
     """Keep the traceback in a file of its own and return the line that names it."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="reprise-traceback-", suffix=".txt", delete=False, encoding="utf-8"

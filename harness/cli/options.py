@@ -91,12 +91,22 @@ def known() -> Known:
     )
 
 
+def _scenario_in(path: Path, names: Known) -> Scenario:
+    """The scenario of a file. Raises UserMistake naming it."""
+    from harness.scenario import ScenarioError, load_scenario
+
+    try:
+        return load_scenario(read_text(path), names)
+    except ScenarioError as error:
+        raise UserMistake(f"{path}: {error}") from None
+
+
 def request_from(values: Mapping[str, Any]) -> Request:
     """Check what click parsed and return it as a request. Raises UserMistake naming what is allowed."""
-    from harness.scenario import Scenario, check_names, load_scenario, parse_concurrency
+    from harness.scenario import Scenario, check_names, parse_concurrency
 
     names = known()
-    file = load_scenario(read_text(values["scenario"]), names) if values["scenario"] else None
+    file = _scenario_in(values["scenario"], names) if values["scenario"] else None
     workload, seed = values["workload"], values["seed"]
     if workload is not None and file is not None:
         raise UserMistake("a workload and --scenario were given; the scenario names its workload")
@@ -200,7 +210,10 @@ _SCENARIO_OPTIONS: Final = (
         help="Faults, by name; none, all, or survivable: those after which everything must be there.",
     ),
     click.option(
-        "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Run exactly this seed."
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        metavar="N",
+        help="Run exactly this seed; a search begins with it.",
     ),
     click.option("--bug", metavar="ID", help="Seed this bug of the catalogue."),
     click.option("--compat", type=click.Choice(COMPATS), help="Behave as the public system does."),

@@ -45,5 +45,6 @@ def read(source: Source) -> Iterator[Operation]:
         session += ends_session is not None
         if session > SESSIONS_MAX:
             raise source.damage(f"begins more than {SESSIONS_MAX:,} sessions")
+    source.note_unended()
     if done:
         yield from transaction(session, done)

@@ -36,7 +36,7 @@ def logs_of(folder: Path) -> list[Path]:
         digits = re.search(r"\d+", path.name)
         return (int(digits[0]) if digits else -1, path.name)
 
-    return sorted(folder.glob("*.log"), key=number)
+    return sorted(folder.glob("T*.log"), key=number)
 
 
 def read(source: Source) -> Iterator[Operation]:

@@ -170,7 +170,7 @@ def read_form(text: str, position: int = 0) -> tuple[Any, int]:
             items = []
             stack.append((token[kind], items))
             if len(stack) > DEPTH_MAX:
-                raise EdnDamaged(f"more than {DEPTH_MAX:,} collections are open", start)
+                raise EdnDamaged(f"holds more than {DEPTH_MAX:,} collections in one another", start)
             continue
         else:
             value = (_string if kind == "string" else _character)(token[kind], start)

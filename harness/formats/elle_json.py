@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.formats.jepsen_edn import with_results
-from harness.formats.source import LINE_BYTES_MAX, UNREADABLE, Source
+from harness.formats.source import LINE_BYTES_MAX, UNREADABLE, Source, reason_of
 from harness.formats.unnamed import UNNAMED, named
 from harness.history import HistoryDamaged
 from harness.operation import NEMESIS, Kind, Operation
@@ -74,14 +74,14 @@ def _malformed(source: Source, content: bytes, error: Exception) -> HistoryDamag
     at = _AT_BYTE.search(str(error))
     position = int(at[1]) if at else len(content)
     source.line += content.count(b"\n", 0, position)
-    return source.damage(f"cannot be read as part of a JSON array: {error}")
+    return source.damage(f"cannot be read as part of a JSON array: {reason_of(error)}")
 
 
 def _operation(source: Source, text: bytes) -> Operation:
     try:
         entry = _entry_decoder.decode(text)
     except UNREADABLE as error:
-        raise source.damage(f"begins what is no operation: {error}") from None
+        raise source.damage(f"begins what is no operation: {reason_of(error)}") from None
     process = NEMESIS if isinstance(entry.process, str) else entry.process
     lists = isinstance(entry.value, list) and all(isinstance(one, list) for one in entry.value)
     f = entry.f or ("txn" if lists else "")

@@ -59,6 +59,7 @@ def _operations(source: Source) -> Iterator[Operation]:
             yield _operation(text)
         except EdnDamaged as error:
             raise source.damage(str(error)) from None
+    source.note_unended()
 
 
 def _operation(text: str) -> Operation:

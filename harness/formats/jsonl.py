@@ -27,7 +27,7 @@ from harness.formats.scanning import (
     scanned,
     worthwhile,
 )
-from harness.formats.source import UNREADABLE, Source
+from harness.formats.source import UNREADABLE, Source, reason_of
 from harness.history import HistoryInvalid
 from harness.operation import Kind, Operation
 from harness.values import plain
@@ -148,7 +148,7 @@ def _decoded(source: Source, block: bytes, decoder: msgspec.json.Decoder[Any]) -
             if not line.endswith(b"\n"):
                 source.torn = line.decode(errors="replace")
                 break
-            raise source.damage(f"is no operation: {error}") from None
+            raise source.damage(f"is no operation: {reason_of(error)}") from None
     source.line = begun
     return good
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
-from harness.formats.source import UNREADABLE, Source
+from harness.formats.source import UNREADABLE, Source, reason_of
 from harness.operation import Kind, Operation
 
 __all__ = ["read"]
@@ -92,7 +92,9 @@ def _entries(source: Source) -> list[_Entry]:
     except UNREADABLE as error:
         at = re.search(r"\$\[(\d+)\]", str(error))
         source.line = int(at[1]) + 1 if at else 1
-        raise source.damage(f"cannot be read as an operation of Porcupine's: {error}") from None
+        raise source.damage(
+            f"cannot be read as an operation of Porcupine's: {reason_of(error)}"
+        ) from None
 
 
 def _with_processes(

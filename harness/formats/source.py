@@ -8,6 +8,7 @@ readers.
 from __future__ import annotations
 
 import io
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +17,7 @@ import msgspec
 
 from harness.history import HistoryDamaged
 
-__all__ = ["BLOCK_BYTES", "LINE_BYTES_MAX", "UNREADABLE", "Source"]
+__all__ = ["BLOCK_BYTES", "LINE_BYTES_MAX", "UNREADABLE", "Source", "reason_of"]
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError)
 """What a JSON decoder raises: for no JSON, and for lists in lists without end."""
@@ -26,6 +27,11 @@ BLOCK_BYTES = 1 << 20
 
 LINE_BYTES_MAX = 1 << 28
 """A line may be so long at most; a whole history may stand in one."""
+
+
+def reason_of(error: Exception) -> str:
+    """What a JSON decoder found, in words that speak of the file."""
+    return "values are nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 class Source:
@@ -40,6 +46,8 @@ class Source:
         self.line = 0
         self.torn = ""
         self.notes: list[str] = []
+        self.unended = False
+        """Whether the last line that was handed out lacks its end."""
         self.goes_on = False
         """Whether processes were renamed that go on after info (see `lives`)."""
         self._file = file
@@ -51,6 +59,7 @@ class Source:
     def lines(self) -> Iterator[str]:
         """The lines without their ends; `line` is that of the line handed out last. Raises HistoryDamaged."""
         for block in self.blocks():
+            self.unended = not block.endswith((b"\n", b"\r"))
             for line in block.splitlines():
                 self.line += 1
                 yield self.text(line)
@@ -78,9 +87,18 @@ class Source:
         self._file.seek(0)
         self.line = 0
 
+    def note_unended(self) -> None:
+        """Note that the last line may have been cut short, for formats in which such a line can still be read."""
+        if self.unended:
+            self.notes.append(
+                f"line {self.line}, the last, does not end: if the file was cut short there, what it says may be wrong"
+            )
+
     def blocks(self) -> Iterator[bytes]:
-        """The content in blocks of whole lines; the last may lack its newline. Raises HistoryDamaged."""
+        """The content in blocks of whole lines; the last may lack its newline, a byte order mark is left out. Raises HistoryDamaged."""
         rest = b""
+        if not self._file.tell() and self._file.read(len(BOM_UTF8)) != BOM_UTF8:
+            self._file.seek(0)
         while block := self._file.read(BLOCK_BYTES):
             whole, newline, after = block.rpartition(b"\n")
             if newline:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from harness.checkers.linearizable.calls import Column
 
-__all__ = ["COMPILED", "SOURCES", "column", "compiled", "keep_only_current"]
+__all__ = ["COMPILED", "SOURCES", "column", "compiled", "keep_only_current", "tell_of_compiling"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -60,6 +60,22 @@ def compiled(function: Function) -> Function:
         found = _numba.njit(**_OPTIONS)(function)
     kept: Function = found
     return kept
+
+
+def tell_of_compiling(tell: Callable[[], None]) -> None:
+    """Let `tell` be called whenever compilation begins, which takes many seconds; what was kept on disk is loaded untold."""
+    if _numba is None:
+        return
+    event: Any = import_module("numba.core.event")
+
+    class Begun(event.Listener):  # type: ignore[misc]  # numba has no types
+        def on_start(self, _: object) -> None:
+            tell()
+
+        def on_end(self, _: object) -> None:
+            """Nobody waits for it."""
+
+    event.register("numba:compile", Begun())
 
 
 @cache

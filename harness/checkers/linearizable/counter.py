@@ -57,6 +57,8 @@ def order_counter(calls: Calls) -> Column:
 
 def _keys(calls: Calls) -> list[tuple[int, Column]]:
     """Return each key with its rows, in order of their calls."""
+    if not len(calls):
+        return []
     order = np.argsort(calls.key, kind="stable")
     keys, begin = np.unique(calls.key[order], return_index=True)
     return list(zip(keys.tolist(), np.split(order, begin[1:]), strict=True))

@@ -177,7 +177,7 @@ def test_dropped_line_is_told(file, capsys) -> None:
     [
         (FRESH, ["--model", "registr"], "no model 'registr'; did you mean 'register'?"),
         (FRESH, ["--model", "register", "--format", "ednn"], "did you mean 'edn'?"),
-        (FRESH, ["--model", "set-full"], "line 1 (invoke write of process 0) is none of add"),
+        (FRESH, ["--model", "set-full"], "line 1 (invoke write of process 0) is none of the operations"),
         (FRESH + "1\t:ok\t:read\t1\n", ["--model", "register"], "line 7 (ok read of process 1)"),
         (FRESH, ["--model", "register", "--independent"], "line 1 (invoke write of process 0) has"),
         (FRESH, ["--model", "register", "--consistency-models", "x"], "knows no consistency"),

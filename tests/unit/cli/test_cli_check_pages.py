@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from harness.cli import checking, main
 from harness.cli.exits import Exit
 
 SKEW = """\
@@ -272,3 +272,62 @@ def test_file_is_no_folder_of_logs(file, capsys) -> None:
     """Cobra writes a folder: one file is refused, not judged as nothing."""
     assert main(["check", file("h.edn", SKEW), "-m", "rw-register", "-f", "cobra"]) == Exit.MISTAKE
     assert "no folder with logs of Cobra" in capsys.readouterr().err
+
+
+def test_a_defect_of_the_judge_costs_one_file_only(file, tmp_path, capsys, monkeypatch) -> None:
+    """The traceback is kept, the other files are judged, and the command says that something is wrong with Reprise."""
+    good, strange = file("good.txt", FRESH), file("strange.txt", FRESH)
+    right = checking.check
+
+    def failing(path, wish):
+        if path.name == "strange.txt":
+            raise AssertionError("two and two")
+        return right(path, wish)
+
+    monkeypatch.setattr(checking, "check", failing)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    assert main(["check", strange, good, "--model", "register"]) == Exit.INTERNAL
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [f"{strange}\tunreadable", f"{good}\ttrue"]
+    assert told.err.startswith("reprise: internal error, AssertionError: two and two (traceback in")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.awdit"])
+def test_a_last_line_that_does_not_end_is_noted(file, capsys, tmp_path, name) -> None:
+    """Where a line that was cut short can still be read, the verdict says that it may have been."""
+    text, model = {
+        "a.txt": (STALE, "register"),
+        "a.awdit": ("w 1 12\n=====\nr 1 12\n", "rw-register"),
+    }[name]
+    for cut in (text, text.removesuffix("\n")):
+        main(["check", file(name, cut), "--model", model, "--out", str(tmp_path / "out")])
+    whole, unended = capsys.readouterr().out.split("  report: ")[:2]
+
+    assert "does not end" not in whole
+    assert f"note: line {text.count(chr(10))}, the last, does not end" in unended
+
+
+@pytest.mark.parametrize("text", ["{:process 0, :type :invoke, :f :read}\n", FRESH])
+def test_a_byte_order_mark_is_no_part_of_a_history(file, text, tmp_path) -> None:
+    """Editors of one system put it there."""
+    marked = file("marked", "\ufeff" + text)
+
+    assert main(["check", marked, "-m", "register", "--out", str(tmp_path / "out")]) in {0, 2}
+
+
+def test_reads_of_registers_are_no_lists(file, capsys) -> None:
+    """Also where nobody wrote: a value that is no list was not read from one."""
+    ends = '"type":"{}","f":"txn","process":0,"value":[["r",1,{}]]'
+    lines = "{" + ends.format("invoke", "null") + "}\n{" + ends.format("ok", "5") + "}\n"
+
+    assert main(["check", file("r.json", lines), "-m", "list-append"]) == Exit.MISTAKE
+    assert "transactions of the model rw-register, not of list-append" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[]", "{:process 0, :type :invoke, :f :add, :value 1}\n"])
+def test_a_counter_without_operations_is_no_pass(file, text, tmp_path) -> None:
+    """Nothing took effect: unknown."""
+    asked = ["-m", "counter", "--out", str(tmp_path / "out")]
+
+    assert main(["check", file("c.edn", text), *asked]) == Exit.UNKNOWN

@@ -107,7 +107,7 @@ def test_collections_may_be_keys() -> None:
         (":", "is no keyword"),
         ("##Nix", "is no number"),
         ("9" * 5_000, "4,000 digits"),
-        ("[" * 1_001, "are open"),
+        ("[" * 1_001, "in one another"),
     ],
 )
 def test_damage_is_named(text: str, words: str) -> None:
