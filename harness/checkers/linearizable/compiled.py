@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,11 +23,6 @@ from harness.checkers.linearizable.calls import Column
 __all__ = ["COMPILED", "SOURCES", "column", "compiled", "keep_only_current", "tell_of_compiling"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-try:
-    _numba: Any = import_module("numba")
-except ImportError:
-    _numba = None
 
 SOURCES = (
     "calls",
@@ -41,9 +37,11 @@ SOURCES = (
 )
 """Modules whose code or constants are compiled."""
 
-COMPILED = _numba is not None
+COMPILED = find_spec("numba") is not None
 """Whether compiled code is used."""
 
+_tell: list[Callable[[], None]] = []
+"""Whom to tell that compilation begins."""
 
 _OPTIONS = {"forceinline": True, "_nrt": False}
 """A call hands over every column of every tuple, which cost a quarter of the time: functions are put where they are called."""
@@ -51,31 +49,41 @@ _OPTIONS = {"forceinline": True, "_nrt": False}
 
 def compiled(function: Function) -> Function:
     """Compile `function` at its first call, if that is possible."""
-    if _numba is None:
+    if not COMPILED:
         return function
     try:
-        found: Any = _numba.njit(cache=True, **_OPTIONS)(function)
+        numba = _compiler()
+        found: Any = numba.njit(cache=True, **_OPTIONS)(function)
         keep_only_current(Path(found.stats.cache_path))
+    except ImportError:  # it is there, and does not fit what else is installed
+        return function
     except (RuntimeError, OSError):  # no place for a cache, or not one to write to
-        found = _numba.njit(**_OPTIONS)(function)
+        found = numba.njit(**_OPTIONS)(function)
     kept: Function = found
     return kept
 
 
-def tell_of_compiling(tell: Callable[[], None]) -> None:
-    """Let `tell` be called whenever compilation begins, which takes many seconds; what was kept on disk is loaded untold."""
-    if _numba is None:
-        return
+@cache
+def _compiler() -> Any:
+    """Import the compiler, which takes half a second, so that only those wait who have something to compile."""
+    numba: Any = import_module("numba")
     event: Any = import_module("numba.core.event")
 
     class Begun(event.Listener):  # type: ignore[misc]  # numba has no types
         def on_start(self, _: object) -> None:
-            tell()
+            for tell in _tell:
+                tell()
 
         def on_end(self, _: object) -> None:
             """Nobody waits for it."""
 
     event.register("numba:compile", Begun())
+    return numba
+
+
+def tell_of_compiling(tell: Callable[[], None]) -> None:
+    """Let `tell` be called whenever compilation begins, which takes many seconds; what was kept on disk is loaded untold."""
+    _tell.append(tell)
 
 
 @cache
