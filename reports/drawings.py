@@ -129,9 +129,20 @@ def _arrow(step: Mapping[str, Any], places: Mapping[str, tuple[float, float]]) -
         f'<g class="arrow {escape(str(step["type"]))}"><title>{escape(str(step.get("why", word)))}</title>'
         f'<path d="M{x1:.1f} {y1:.1f}Q{bend_x:.1f} {bend_y:.1f} {x2:.1f} {y2:.1f}" fill="none" '
         f'stroke="currentColor" stroke-width="1.6"/><polygon points="{x2:.1f},{y2:.1f} {head}" fill="currentColor"/>'
-        f'<text x="{(x1 + 2 * bend_x + x2) / 4:.1f}" y="{(y1 + 2 * bend_y + y2) / 4 - 4:.1f}" '
-        f'text-anchor="middle" fill="currentColor">{escape(word)}</text></g>'
+        f"{_beside((x1 + 2 * bend_x + x2) / 4, (y1 + 2 * bend_y + y2) / 4, places, word)}</g>"
     )
+
+
+def _beside(x: float, y: float, places: Mapping[str, tuple[float, float]], word: str) -> str:
+    """A word at a point of an arrow, on the side away from the middle of all `places`, so that no two share one."""
+    out_x = x - sum(place for place, _ in places.values()) / len(places)
+    out_y = y - sum(place for _, place in places.values()) / len(places)
+    if abs(out_x) > abs(out_y):
+        x, y = x + math.copysign(6, out_x), y + 4
+        anchor = "start" if out_x > 0 else "end"
+    else:
+        y, anchor = y + (14 if out_y > 0 else -5), "middle"
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor">{escape(word)}</text>'
 
 
 def in_words(value: Any) -> str:
