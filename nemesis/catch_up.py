@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.raft.configuration import Configuration
+from cluster.raft.quorum import agreed_value
 from cluster.worlds.world import World
 from harness.checkers.availability import CATCH_UP, RECOVERY_LIMIT_NS
 from harness.operation import Operation
@@ -52,21 +52,14 @@ async def _behind(world: World) -> list[str]:
     """Return the running members that have not applied all of the leader's log: all, while nobody leads; none without a quorum."""
     configuration = await configuration_of(world)
     members = [name for name in configuration.members if world.running(name)]
-    if not _has_quorum(configuration, members):
+    there = {name: int(name in members) for name in configuration.members}
+    if not agreed_value(configuration, there):
         return []
     states = {name: await world.inspect(name) for name in members}
     goal = _goal([state for state in states.values() if state is not None])
     if goal < 0:
         return members
     return [name for name, state in states.items() if state is None or state["applied"] < goal]
-
-
-def _has_quorum(configuration: Configuration, running: list[str]) -> bool:
-    return all(
-        2 * sum(name in running for name in half) > len(half)
-        for half in (configuration.voters, configuration.outgoing)
-        if half
-    )
 
 
 def _goal(states: list[dict[str, Any]]) -> int:
