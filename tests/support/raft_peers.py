@@ -3,7 +3,7 @@
 from raft_network import MS, NO_SNAPSHOT, Snapshots
 
 from cluster.raft.core import Raft, RaftConfig, Restored
-from cluster.raft.messages import Entry, HardState
+from cluster.raft.messages import AppendReply, Entry, HardState
 
 VOTERS = ("n1", "n2", "n3")
 NEW = HardState(0, "", 0)
@@ -38,6 +38,14 @@ def work(raft):
             raft.applied_to(ready.committed[-1].index)
         done.append(ready)
     return done
+
+
+def acknowledged(raft):
+    """Let the leader that `lead` made commit one more entry."""
+    index, _ = raft.propose(b"x", 0)
+    work(raft)
+    raft.step(AppendReply("n2", "n1", 1, True, index, 0, 0), 0)
+    work(raft)
 
 
 def lead(**settings):

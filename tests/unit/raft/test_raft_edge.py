@@ -1,7 +1,7 @@
 """The edge of the core: the order of a Ready, what is durable when, misuse, restarts, limits, reads."""
 
 import pytest
-from raft_peers import VOTERS, entries, lead, make, restored, work
+from raft_peers import VOTERS, acknowledged, entries, lead, make, restored, work
 
 from cluster.raft.core import (
     COMMITTED_BYTES_MAX,
@@ -307,10 +307,7 @@ def test_the_window_bounds_what_is_under_way():
 def test_a_stale_rejection_changes_nothing():
     """A rejection of what was acknowledged since is an old message."""
     raft = lead()
-    raft.propose(b"x", 0)
-    work(raft)
-    raft.step(AppendReply("n2", "n1", 1, True, 2, 0, 0), 0)
-    work(raft)
+    acknowledged(raft)
 
     raft.step(AppendReply("n2", "n1", 1, False, 1, 0, 0), 0)
 

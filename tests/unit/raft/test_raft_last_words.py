@@ -1,6 +1,6 @@
 """The last words of a leader that halts: what followers can still use of them."""
 
-from raft_peers import entries, lead, make, restored, work
+from raft_peers import acknowledged, entries, lead, make, restored, work
 
 from cluster.raft.messages import Append, AppendReply, HardState
 
@@ -40,10 +40,7 @@ def test_last_words_reach_a_follower_whose_acknowledgements_are_under_way():
 def test_last_words_to_a_follower_that_never_answered_begin_where_the_log_begins():
     """Compaction may have eaten what would prove agreement; whoever holds the rest of the log can still use them."""
     raft = lead()
-    raft.propose(b"a", 0)
-    work(raft)
-    raft.step(AppendReply("n2", "n1", 1, True, 2, 0, 0), 0)
-    work(raft)
+    acknowledged(raft)
     raft.compact(1)
     raft._progress["n2"].match = 0
 

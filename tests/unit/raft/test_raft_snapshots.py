@@ -1,12 +1,11 @@
 """Snapshots at the edge of the core: one install at a time, chunks in order, and a log that is replaced or kept."""
 
 import pytest
-from raft_peers import VOTERS, entries, lead, make, restored, work
+from raft_peers import VOTERS, acknowledged, entries, lead, make, restored, work
 
 from cluster.raft.core import RaftInvariantBroken, RaftMisused
 from cluster.raft.messages import (
     Append,
-    AppendReply,
     HardState,
     SnapshotChunk,
     SnapshotMeta,
@@ -137,10 +136,7 @@ def test_the_log_stands_still_while_a_snapshot_waits():
 def test_a_leader_that_compacted_without_a_snapshot_stops():
     """Compaction beyond the newest snapshot leaves a follower without help: that is said, not hidden."""
     raft = lead()
-    raft.propose(b"x", 0)
-    work(raft)
-    raft.step(AppendReply("n2", "n1", 1, True, 2, 0, 0), 0)
-    work(raft)
+    acknowledged(raft)
     raft.compact(2)
 
     raft._progress["n2"].next = 2
