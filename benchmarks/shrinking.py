@@ -2,8 +2,8 @@
 
 For every bug of the catalogue: the first seed of its own scenario that convicts it, found as `bugs score` does, shrunk within a
 budget. Printed are operations, faults and nodes before and after, whether everything was tried, how many of a hundred replays of
-the result were byte for byte the same (those for which the budget left no time are made afterwards), and whether the same scenario is free of this failure without the bug (else the failure
-would not be the bug's). Targets: at the median at most ten operations and three faults.
+the result were byte for byte the same (those for which the budget left no time are made afterwards), and whether the same scenario is
+free of this failure without the bug (else the failure would not be the bug's). Targets: at the median at most ten operations and three faults.
 
     python benchmarks/shrinking.py [--budget SECONDS] [--jobs N] [--bug ID]... [--json]
 """

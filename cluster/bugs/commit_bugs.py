@@ -95,7 +95,7 @@ _GONE_FOR_GOOD: tuple[dict[str, Any], ...] = tuple(
         ("start", {}),
     )
 )
-"""A node whose log is damaged, so that it never starts again."""
+"""A node whose log is damaged: where the bits fall into what it reads, it never starts again."""
 
 BUGS = (
     bug_of(

@@ -107,7 +107,7 @@ BUGS = (
     ),
     bug_of(
         SnapshotWithoutTerm,
-        shows="a follower that got a snapshot, and somebody who waits until it has caught up",
+        shows="followers whose logs end at a snapshot, and somebody who waits for progress",
         caught_by=("liveness", "availability"),
         way=Way(
             workload="set",

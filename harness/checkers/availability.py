@@ -1,9 +1,10 @@
 """Progress after the last fault was undone (L3): somebody must succeed within the limit.
 
 A fault ends when the world heals, resumes or starts a node. The last such event of the history's nemesis is
-"the heal"; to wait until the cluster has caught up heals nothing. A run without any is judged from its beginning. Only operations invoked afterwards count, and in a scenario that
-poisons the cluster only those before the poison. Where nobody asked for a while, because the run waited until the cluster had caught up, the
-time to answer counts from the first that was asked. A run that ended before the limit, without a success, is unknown.
+"the heal"; to wait until the cluster has caught up heals nothing. A run without any is judged from its beginning. Only operations
+invoked afterwards count, and in a scenario that poisons the cluster only those before the poison. Where nobody asked for a while, because
+the run waited until the cluster had caught up, the time to answer counts from the first that was asked. A run that ended before the
+limit, without a success, is unknown.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 `availability` asks whether somebody succeeds; here every member must have applied what was committed when the cluster was healed,
 within the limit. Excused is who is down at the end, paused, cut off, limited, stalled at a crash point or has a failing disk, and everybody
-where no quorum runs: the fact ``held_back`` names what remained, and other checkers judge whether it should have. Who is no member is not asked. A node that is behind for no
-such reason when the run ends before the limit makes it unknown; runs wait with their last reads until everybody has caught up
-(`nemesis.catch_up`), so that hardly happens.
+where no quorum runs: the fact ``held_back`` names what remained, and other checkers judge whether it should have. Who is no member is
+not asked. A node that is behind for no such reason when the run ends before the limit makes it unknown; runs wait with their last
+reads until everybody has caught up (`nemesis.catch_up`), so that hardly happens.
 
 The end is the last operation: what the world does then, to undo and to stop, is not looked at. What a node tells of later moments counts,
 for in simulation its own clock runs ahead of everybody's while it works or is stalled.

@@ -179,7 +179,11 @@ def _there(path: Path) -> Iterator[Path]:
 
 
 def _stream(path: Path) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb")
+    """What comes from `path`. Raises UserMistake where that cannot be opened."""
+    try:
+        return nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb")
+    except OSError as error:
+        raise UserMistake(f"cannot read {path}: {error.strerror}") from None
 
 
 def _kept(checked: Any, folder: Path) -> Path:

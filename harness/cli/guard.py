@@ -98,7 +98,7 @@ def guarded(arguments: list[str]) -> int:
         return Exit.INTERNAL
     except OSError as failure:
         if failure.errno in _NO_RIGHT:
-            return _say(f"cannot write {failure.filename}: {failure.strerror}", Exit.MISTAKE)
+            return _say(f"cannot use {failure.filename}: {failure.strerror}", Exit.MISTAKE)
         if failure.errno not in _NO_ROOM:
             return _say(told_defect(failure), Exit.INTERNAL)
         return _say(f"nothing more can be written: {failure}", Exit.INTERNAL)

@@ -83,7 +83,8 @@ def _compiler() -> Any:
 
 def tell_of_compiling(tell: Callable[[], None]) -> None:
     """Let `tell` be called whenever compilation begins, which takes many seconds; what was kept on disk is loaded untold."""
-    _tell.append(tell)
+    if tell not in _tell:
+        _tell.append(tell)
 
 
 @cache
